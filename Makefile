@@ -1,0 +1,42 @@
+# Every target sets up what it needs; git, make and Node 20 with npm are enough.
+BUN_VERSION := 1.4.5
+BUN := .tools/node_modules/.bin/bun
+SETUP := .cache/setup-$(BUN_VERSION)
+export WEFT_BUN := $(abspath $(BUN))
+
+.PHONY: setup demo test check fix bench build clean
+
+setup: $(SETUP)
+
+$(BUN):
+	@mkdir -p .tools
+	@npm install --silent --no-save --no-package-lock --no-audit --no-fund --prefix .tools bun@$(BUN_VERSION)
+
+$(SETUP): $(BUN) package.json bun.lock tools/proto.ts $(shell find src/proto/local -name '*.proto')
+	@$(BUN) install --frozen-lockfile --silent
+	@$(BUN) tools/proto.ts
+	@mkdir -p .cache && touch $@
+
+## The story: a mesh on this machine, the four manifests, real traffic. OUT=f.json, WITHOUT=<manifest>.
+demo: setup
+	@$(BUN) demo/main.ts $(if $(OUT),--out $(OUT)) $(if $(WITHOUT),--without $(WITHOUT))
+
+test: setup
+	@$(BUN) tools/test.ts $(ONLY)
+
+check: setup
+	@node_modules/.bin/biome check --error-on-warnings .
+	@node_modules/.bin/tsc -p .
+	@$(BUN) test tidy.test.ts
+
+fix: setup
+	@node_modules/.bin/biome check --write .
+
+bench: setup
+	@$(BUN) bench/main.ts $(if $(OUT),--out $(OUT)) $(ARGS)
+
+build: setup
+	@$(BUN) tools/build.ts
+
+clean:
+	rm -rf .cache .tools node_modules dist src/proto/gen
