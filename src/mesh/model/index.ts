@@ -1,0 +1,36 @@
+/** The mesh as it is meant: services, routes, policies, identities. No Kubernetes and no Envoy names. */
+export { checkMesh } from "./check.ts";
+export type { AccessLog, MeshConfig } from "./config.ts";
+export type { HeaderMatch, QueryMatch, RequestMatch, StringMatch } from "./match.ts";
+export type { Mesh } from "./mesh.ts";
+export type {
+  ConnectionPool,
+  DestinationPolicy,
+  LoadBalancing,
+  OutlierPolicy,
+  Subset,
+  TrafficPolicy,
+  UpstreamSecurity,
+} from "./policy.ts";
+export { type ObjectRef, type Origin, refName, type Visibility, visibleTo } from "./ref.ts";
+export {
+  type Destination,
+  type HeaderChange,
+  type HeaderChanges,
+  type HostRoutes,
+  noHeaderChanges,
+  type RetryBudget,
+  type RetryPolicy,
+  type RetryReason,
+  type RouteAction,
+  type RouteRule,
+} from "./route.ts";
+export { type MtlsMode, type MtlsRule, mtlsFor, type WorkloadAuthentication } from "./security.ts";
+export {
+  type Endpoint,
+  isHttp,
+  type Protocol,
+  type Service,
+  type ServicePort,
+  type Workload,
+} from "./service.ts";

@@ -1,0 +1,3 @@
+/** Mesh -> Envoy v3 resources for one proxy. */
+export { createRenderer, type Renderer, renderFor } from "./render.ts";
+export { type ProxyNode, type Rendered, type RenderedResource, typeUrls } from "./types.ts";

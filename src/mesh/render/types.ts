@@ -1,0 +1,36 @@
+/** What rendering takes and gives. */
+
+/** Who asks. Namespace and service account come from its credential, the rest from its node metadata. */
+export interface ProxyNode {
+  readonly id: string;
+  /** Explicit mode: forward proxy, inbound per port, mesh port. */
+  readonly kind: "weft";
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** Name of its WorkloadEntry or pod; its services and ports come from the mesh. */
+  readonly workload: string;
+  /** Its own address, without port. */
+  readonly address: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** What the proxy can do beyond the first release: `http2`. */
+  readonly features: readonly string[];
+}
+
+export interface RenderedResource {
+  readonly name: string;
+  readonly typeUrl: string;
+  /** Hash of the content: the same bytes have the same version. */
+  readonly version: string;
+  /** The encoded message, the value of the Any. The same object for every node that needs the same bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/** type URL -> name -> resource. All four types are always present. */
+export type Rendered = ReadonlyMap<string, ReadonlyMap<string, RenderedResource>>;
+
+export const typeUrls = {
+  cluster: "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+  endpoints: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+  listener: "type.googleapis.com/envoy.config.listener.v3.Listener",
+  route: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+} as const;
