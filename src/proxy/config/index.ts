@@ -4,5 +4,6 @@
  */
 
 export * from "./messages.ts";
+export * from "./metrics.ts";
 export * from "./resources.ts";
 export * from "./shared.ts";

@@ -116,6 +116,10 @@ export interface VirtualHostConfig {
   /** Lower case; exact, `*.suffix`, `prefix.*`, `*`. */
   readonly domains: readonly string[];
   readonly routes: readonly RouteConfig[];
+  /** include_request_attempt_count: x-envoy-attempt-count to the upstream. */
+  readonly requestAttemptCount?: boolean;
+  /** include_attempt_count_in_response. */
+  readonly responseAttemptCount?: boolean;
   readonly owner?: Owner;
 }
 

@@ -18,6 +18,12 @@ export const clusterWord = {
   retryOverflow: 8,
   ejectionsTotal: 9,
   ejectionsOverflow: 10,
+  /** Bumped when a thread has requests waiting for a connection that the limit denies it: holders of idle ones let go. */
+  blocked: 11,
+  /** Bumped when a connection was given back while requests wait in some thread. */
+  freed: 12,
+  /** Bumped at each ejection and return: pickers rebuild their lists when it changed. */
+  epoch: 13,
 } as const;
 export const clusterWords = 16;
 
@@ -30,7 +36,7 @@ export const endpointWord = {
   ejected: 3,
   /** Times ejected, lowered by one per healthy sweep (Envoy's backoff multiplier). */
   ejections: 4,
-  /** Second (monotonic clock of the agent's epoch, see epochMs) at which it was ejected, in ms / 16. */
+  /** Wall clock at ejection in units of 16 ms, modulo 2^31 (threads have no monotonic origin in common). */
   ejectedAt: 5,
   /** Active requests, all threads: least request. */
   active: 6,
@@ -47,3 +53,11 @@ export const ejectionReasons = [
 
 /** Words in the table: 1 MiB, enough for about 30,000 endpoints with their clusters. */
 export const sharedWords = 262_144;
+
+/**
+ * The last words of the table belong to the data threads: blocks of retry budgets (RetryPolicy.budget), claimed by
+ * hash of their key. The agent hands out slots below `budgetBase` only.
+ */
+export const budgetBlocks = 128;
+export const budgetWords = 32;
+export const budgetBase: number = sharedWords - budgetBlocks * budgetWords;
