@@ -1,0 +1,3 @@
+export type * from "./istio-types.ts";
+export type * from "./linkerd-types.ts";
+export type * from "./types.ts";
