@@ -1,0 +1,18 @@
+export type {
+  RefusalCode,
+  TlsClient,
+  TlsClientOptions,
+  TlsDial,
+  TlsHandlers,
+  TlsIdentity,
+  TlsInfo,
+  TlsRefusal,
+  TlsRuntime,
+  TlsServer,
+  TlsServerOptions,
+  TlsSocket,
+  TlsTarget,
+  TlsVersion,
+  VerifyPeer,
+  VerifyResult,
+} from "./types.ts";
