@@ -1,0 +1,54 @@
+/** What the client asks of whoever applies configuration, and what it tells of itself. */
+import type { Any } from "@bufbuild/protobuf/wkt";
+
+export interface ConfigResource {
+  readonly name: string;
+  readonly version: string;
+  readonly any: Any;
+}
+
+/** One response of the server. */
+export interface ConfigUpdate {
+  readonly typeUrl: string;
+  readonly added: readonly ConfigResource[];
+  readonly removed: readonly string[];
+}
+
+export interface ApplyError {
+  readonly name: string;
+  /** With the field's path. */
+  readonly message: string;
+}
+
+/**
+ * Applies what is good and names what is not: a refused resource keeps its previous version. Updates come one
+ * at a time, in the server's order.
+ */
+export interface ConfigSink {
+  apply(update: ConfigUpdate): Promise<{ readonly errors: readonly ApplyError[] }>;
+}
+
+/** The node as it presents itself. */
+export interface NodeIdentity {
+  readonly id: string;
+  readonly cluster: string;
+  /** Plain JSON. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** Default `weft`. */
+  readonly userAgent?: string;
+  readonly version?: string;
+}
+
+export type XdsClientState = "idle" | "connecting" | "connected" | "backoff" | "stopped";
+
+export interface XdsClientStatus {
+  readonly state: XdsClientState;
+  /** Everything asked for was received at least once (or loaded from the last good snapshot). */
+  readonly synced: boolean;
+  readonly connectedAt?: number;
+  readonly lastError?: string;
+  /** What runs: type URL -> name -> version. */
+  readonly versions: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  readonly acks: number;
+  readonly nacks: number;
+}
