@@ -1,0 +1,18 @@
+export { accessLogOperators, defaultAccessLogFormat } from "./access-log.ts";
+export { extensionRegistry } from "./any.ts";
+export { checkFields } from "./check.ts";
+export type { CompiledCluster, TransportMatch } from "./cluster.ts";
+export type { CompiledEndpoint, CompiledEndpoints } from "./endpoints.ts";
+export type { CompiledListener } from "./listener.ts";
+export { describeProblems, Findings, Path, type Problem } from "./path.ts";
+export {
+  type CompiledResource,
+  type CompiledRoute,
+  compileAny,
+  compileMessage,
+  decodeResource,
+  type Outcome,
+  resourceSchema,
+} from "./resource.ts";
+export { type SecretSource, secretResource } from "./tls.ts";
+export { isIpAddress, socketAddress, type TextSource } from "./values.ts";
