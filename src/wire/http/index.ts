@@ -1,11 +1,5 @@
-export {
-  fieldValueChar,
-  hexValue,
-  isFieldValue,
-  isToken,
-  lowerToken,
-  targetChar,
-} from "./chars.ts";
+export { type Authority, isAuthority, normalizeHost, parseAuthority } from "./authority.ts";
+export { fieldValueChar, hexValue, isFieldValue, isToken, lowerToken, targetChar } from "./chars.ts";
 export {
   appendHeader,
   getAllHeaders,
@@ -15,3 +9,5 @@ export {
   removeHeader,
   setHeader,
 } from "./header-list.ts";
+export { defaultPathOptions, normalizePath, type PathOptions } from "./path.ts";
+export { parseTarget, resolveTarget, type Target, type TargetForm } from "./target.ts";

@@ -1,4 +1,16 @@
+export {
+  chunkEnd,
+  chunkHead,
+  continueResponse,
+  encodeRequestHead,
+  encodeResponseHead,
+  lastChunk,
+  requestFraming,
+} from "./encode.ts";
+export { stripHopByHop } from "./hop-by-hop.ts";
 export { defaultHttp1Limits, type Http1Limits } from "./limits.ts";
+export { RequestParser } from "./request-parser.ts";
+export { ResponseParser } from "./response-parser.ts";
 export type {
   EncodeOptions,
   Framing,
