@@ -1,3 +1,7 @@
+export { encodeAlpn } from "./alpn.ts";
+export { createTlsClient } from "./client.ts";
+export { TlsConfigError } from "./config-error.ts";
+export { createTlsServer } from "./server.ts";
 export type {
   RefusalCode,
   TlsClient,

@@ -70,6 +70,8 @@ export interface TlsHandlers<C> {
   close(conn: C): void;
   /** No byte of the application was heard or sent; the socket is closed already. */
   refused(conn: C, refusal: TlsRefusal): void;
+  /** After `open`: one of these callbacks threw, or the TLS session broke. The socket closes, `close` follows. */
+  error?(conn: C, error: Error): void;
 }
 
 /** Own certificate and whom to trust, as PEM text. */
@@ -80,7 +82,7 @@ export interface TlsIdentity {
 }
 
 interface TlsCommon {
-  /** Trust bundle, PEM; an empty one is a configuration error, never "trust the system". */
+  /** Trust bundle, PEM; where a peer is to be verified an empty one is an error, never "trust the system". */
   readonly ca: string;
   /** In order of preference; empty: no ALPN. No overlap ends the handshake. */
   readonly alpn: readonly string[];
@@ -92,8 +94,13 @@ interface TlsCommon {
 }
 
 export interface TlsServerOptions extends TlsCommon, TlsIdentity {
-  /** False: a connection without a certificate is accepted with principal ""; one shown is always checked. */
+  /**
+   * False: a connection without a certificate is accepted with principal ""; one shown is always checked. False
+   * together with an empty `ca`: none is asked for (as Envoy without a validation context).
+   */
   readonly requireClientCertificate: boolean;
+  /** True: a client that offers no ALPN is refused (the mesh port). Default false. */
+  readonly requireAlpn?: boolean;
 }
 
 export interface TlsClientOptions extends TlsCommon {
@@ -106,8 +113,8 @@ export interface TlsClientOptions extends TlsCommon {
 /** Rotates by `update`: connections from then on use the new options, open ones are left alone. */
 export interface TlsServer<C> {
   /**
-   * Upgrades an accepted plain socket, in its `open` (or later, when nothing was read from it). After the call the
-   * plain socket's handlers must do nothing: its `data` goes on firing with ciphertext.
+   * Upgrades an accepted plain socket, in its `open` (or later, when nothing was read from it). Sets its `data` to
+   * undefined: the plain handlers must return at once on that, as they go on firing (data with ciphertext, close).
    */
   accept(socket: Bun.Socket<unknown>, conn: C): void;
   update(options: TlsServerOptions): void;
@@ -140,4 +147,6 @@ export interface TlsRuntime {
   readonly clock: Clock;
   /** Default limits.ts handshakeTimeoutMs. */
   readonly handshakeTimeoutMs?: number;
+  /** Default limits.ts maxPendingHandshakes. */
+  readonly maxPendingHandshakes?: number;
 }
