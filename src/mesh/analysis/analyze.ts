@@ -1,4 +1,14 @@
-import type { KubeObject, KubeSnapshot, StatusMessage, TranslateOptions } from "../translate/index.ts";
+/** Judges one object as admission does: wrong in itself is refused, wrong by reference is warned of. */
+import {
+  buildSnapshot,
+  type KubeObject,
+  type KubeSnapshot,
+  namespaceOf,
+  type StatusMessage,
+  type TranslateOptions,
+  translateDraft,
+  translatedKind,
+} from "../translate/index.ts";
 
 /** As in a Kubernetes Status: reason is one of FieldValueInvalid, FieldValueRequired... */
 export interface Cause {
@@ -16,9 +26,49 @@ export interface Analysis {
   readonly messages: readonly StatusMessage[];
 }
 
+const nothing: Analysis = { causes: [], warnings: [], messages: [] };
+
 /** Judges an object that is about to be written over a snapshot of the others. Kinds it does not know pass. */
-export declare function analyze(
+export function analyze(
   object: KubeObject,
-  snapshot?: KubeSnapshot,
-  options?: TranslateOptions,
-): Analysis;
+  snapshot: KubeSnapshot = buildSnapshot([]),
+  options: TranslateOptions = {},
+): Analysis {
+  const kind = translatedKind(object);
+  if (kind === undefined) return nothing;
+  const draft = translateDraft(withObject(snapshot, object), options);
+  const report = draft.reports.get(object);
+  if (report === undefined) return nothing;
+  const own = report.messages("self");
+  const causes = own.filter((m) => m.severity === "error").map(causeOf);
+  const messages = report.messages();
+  const references = report.messages("reference").filter((m) => m.severity === "error");
+  const warned = [
+    ...references,
+    ...messages.filter((m) => m.severity === "warning" || m.severity === "ignored"),
+  ];
+  return { causes, warnings: warned.map(sentence), messages };
+}
+
+/** The object in place of the one that it would replace. */
+function withObject(snapshot: KubeSnapshot, object: KubeObject): KubeSnapshot {
+  const kind = translatedKind(object)!;
+  const others = (snapshot.byKind.get(kind) ?? []).filter(
+    (o) => o.metadata.name !== object.metadata.name || namespaceOf(o) !== namespaceOf(object),
+  );
+  const same = buildSnapshot([...others, object]).byKind.get(kind) ?? [];
+  return { byKind: new Map([...snapshot.byKind, [kind, same]]) };
+}
+
+function causeOf(message: StatusMessage): Cause {
+  const reason = message.code === "required" ? "FieldValueRequired" : "FieldValueInvalid";
+  return { reason, message: withFix(message), field: message.field };
+}
+
+function sentence(message: StatusMessage): string {
+  return message.field === "" ? withFix(message) : `${message.field}: ${withFix(message)}`;
+}
+
+function withFix(message: StatusMessage): string {
+  return message.fix === undefined ? message.message : `${message.message} (${message.fix})`;
+}

@@ -5,8 +5,10 @@ export interface AccessLog {
   /** `/dev/stdout` or a path; "" switches the log off. */
   readonly file: string;
   readonly encoding: "text" | "json";
-  /** "" means Envoy's default text, or Istio's keys for JSON. JSON format: an object of strings as text. */
-  readonly format: string;
+  /** Format of text lines; "" means Envoy's default. */
+  readonly text: string;
+  /** Key -> format of JSON lines; empty means Istio's keys. */
+  readonly fields: Readonly<Record<string, string>>;
 }
 
 export interface MeshConfig {

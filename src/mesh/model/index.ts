@@ -1,6 +1,7 @@
 /** The mesh as it is meant: services, routes, policies, identities. No Kubernetes and no Envoy names. */
 export { checkMesh } from "./check.ts";
 export type { AccessLog, MeshConfig } from "./config.ts";
+export { carries, entryFor, hostMatches, type PolicyQuestion, policyFor, subsetOf } from "./lookup.ts";
 export type { HeaderMatch, QueryMatch, RequestMatch, StringMatch } from "./match.ts";
 export type { Mesh } from "./mesh.ts";
 export type {

@@ -5,9 +5,6 @@ import type { Origin, Visibility } from "./ref.ts";
 export interface ConnectionPool {
   readonly maxConnections?: number;
   readonly connectTimeoutMs?: number;
-  readonly maxConnectionDurationMs?: number;
-  readonly tcpIdleTimeoutMs?: number;
-  readonly keepalive?: { readonly probes?: number; readonly timeS?: number; readonly intervalS?: number };
   readonly maxPendingRequests?: number;
   readonly maxRequests?: number;
   /** 0: no limit. */

@@ -18,10 +18,11 @@ export interface HeaderChanges {
 export interface Destination {
   /** Resolved host name of a service. */
   readonly host: string;
-  readonly port: number;
+  /** Absent: the service's only port, else the port that the client called. */
+  readonly port?: number;
   readonly subset?: string;
   readonly weight: number;
-  /** Why this destination cannot be served (unknown host or subset): its share is answered 503. */
+  /** Why this destination cannot be served (unknown host, nobody in the subset): its share is answered 503. */
   readonly broken?: string;
   readonly origin: Origin;
 }
@@ -44,14 +45,7 @@ export type RetryReason =
   | "refused-stream"
   | "retriable-4xx"
   | "retriable-status-codes"
-  | "unavailable"
-  | "cancelled"
-  | "deadline-exceeded"
-  | "internal"
-  | "resource-exhausted"
-  | "envoy-ratelimited"
-  | "retriable-headers"
-  | "http3-post-connect-failure";
+  | "envoy-ratelimited";
 
 export interface RetryPolicy {
   /** Retries after the first try; 0: none. */

@@ -1,13 +1,126 @@
+/** Puts a proxy's resources together; what proxies share is made once for each mesh. */
+import { ClusterSchema } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
+import { ClusterLoadAssignmentSchema } from "../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.js";
+import { ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/listener_pb.js";
+import { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
 import type { Mesh } from "../model/index.ts";
-import type { ProxyNode, Rendered } from "./types.ts";
+import { appCluster, commonClusters, serviceCluster } from "./cluster.ts";
+import type { Caller } from "./compose.ts";
+import { createEncoder, type Encoder } from "./encode.ts";
+import { assignment } from "./endpoint.ts";
+import { inboundPorts, workloadOf } from "./inbound.ts";
+import { forwardListener, meshListener, plainListener } from "./listener.ts";
+import { indexMesh, type MeshIndex, targetOf } from "./target.ts";
+import { type ProxyNode, type Rendered, type RenderedResource, typeUrls } from "./types.ts";
+import { outbound } from "./virtual-host.ts";
 
 export interface Renderer {
   /** Everything that this proxy is to have. Resources that did not change are the same objects as before. */
   render(mesh: Mesh, node: ProxyNode): Rendered;
 }
 
+/** What callers of one namespace (and of one set of labels, where routes ask for labels) have in common. */
+interface Shared {
+  readonly clusters: readonly RenderedResource[];
+  readonly endpoints: readonly RenderedResource[];
+  readonly routes: RenderedResource;
+}
+
+interface MeshCache {
+  readonly index: MeshIndex;
+  /** Labels that some route asks of its callers. */
+  readonly callerLabels: readonly string[];
+  readonly shared: Map<string, Shared>;
+}
+
 /** A renderer with its own cache of encodings; keep one per control plane. */
-export declare function createRenderer(): Renderer;
+export function createRenderer(): Renderer {
+  const encoder = createEncoder();
+  let latest: Mesh | undefined;
+  let cache: MeshCache | undefined;
+  return {
+    render(mesh, node) {
+      if (cache === undefined || mesh !== latest) {
+        encoder.turn();
+        latest = mesh;
+        cache = { index: indexMesh(mesh), callerLabels: labelsAsked(mesh), shared: new Map() };
+      }
+      return renderNode(cache, node, encoder);
+    },
+  };
+}
 
 /** For one-off use. */
-export declare function renderFor(mesh: Mesh, node: ProxyNode): Rendered;
+export function renderFor(mesh: Mesh, node: ProxyNode): Rendered {
+  return createRenderer().render(mesh, node);
+}
+
+function labelsAsked(mesh: Mesh): readonly string[] {
+  const rules = mesh.routes.flatMap((r) => r.rules);
+  const keys = rules.flatMap((rule) => rule.matches.flatMap((m) => Object.keys(m.sourceLabels)));
+  return [...new Set(keys)].sort();
+}
+
+function renderNode(cache: MeshCache, node: ProxyNode, encoder: Encoder): Rendered {
+  const { index } = cache;
+  const labels = Object.fromEntries(
+    cache.callerLabels.flatMap((k) => (node.labels[k] === undefined ? [] : [[k, node.labels[k]]])),
+  );
+  const key = `${node.namespace} ${JSON.stringify(labels)}`;
+  const shared = cache.shared.get(key) ?? renderShared(index, { namespace: node.namespace, labels }, encoder);
+  cache.shared.set(key, shared);
+  const own = renderOwn(index, node, encoder);
+  return new Map<string, ReadonlyMap<string, RenderedResource>>([
+    [typeUrls.cluster, byName([...shared.clusters, ...own.clusters])],
+    [typeUrls.endpoints, byName(shared.endpoints)],
+    [typeUrls.listener, byName(own.listeners)],
+    [typeUrls.route, byName([shared.routes])],
+  ]);
+}
+
+function byName(resources: readonly RenderedResource[]): ReadonlyMap<string, RenderedResource> {
+  return new Map(resources.map((r) => [r.name, r]));
+}
+
+function renderShared(index: MeshIndex, caller: Caller, encoder: Encoder): Shared {
+  const { config } = index.mesh;
+  const { table, uses } = outbound(index, caller);
+  const targets = [...uses.values()].map((use) => targetOf(index, use));
+  const clusters = [...commonClusters(config), ...targets.map((t) => serviceCluster(t, config))];
+  return {
+    clusters: clusters.map((c) => encoder.encode(ClusterSchema, typeUrls.cluster, c, c.name)),
+    endpoints: targets.map((t) =>
+      encoder.encode(ClusterLoadAssignmentSchema, typeUrls.endpoints, assignment(t, config), t.name),
+    ),
+    routes: encoder.encode(RouteConfigurationSchema, typeUrls.route, table, table.name ?? ""),
+  };
+}
+
+function renderOwn(
+  index: MeshIndex,
+  node: ProxyNode,
+  encoder: Encoder,
+): { readonly clusters: readonly RenderedResource[]; readonly listeners: readonly RenderedResource[] } {
+  const { config } = index.mesh;
+  const workload = workloadOf(index, node);
+  const ports = workload === undefined ? [] : inboundPorts(index, workload);
+  const listeners = [
+    forwardListener(node.address, config),
+    ...ports.map((p) => plainListener(node.address, p, config)),
+    ...(workload !== undefined && ports.some((p) => p.mtls.mode !== "disable")
+      ? [meshListener(node.address, workload.meshPort, ports, config)]
+      : []),
+  ];
+  const clusters = ports.map((p) =>
+    appCluster(p.port, p.appPort, config, {
+      host: p.service.host,
+      name: p.service.name,
+      namespace: p.service.namespace,
+      origin: p.origin,
+    }),
+  );
+  return {
+    clusters: clusters.map((c) => encoder.encode(ClusterSchema, typeUrls.cluster, c, c.name)),
+    listeners: listeners.map((l) => encoder.encode(ListenerSchema, typeUrls.listener, l, l.name)),
+  };
+}

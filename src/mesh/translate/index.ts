@@ -1,5 +1,8 @@
 /** Kubernetes objects -> mesh and statuses. Pure. */
 
+export type { TranslateOptions } from "./options.ts";
+export type { Blame, Report } from "./report.ts";
+export { sourceAnnotation, sourceOf } from "./report.ts";
 export {
   buildSnapshot,
   type KubeObject,
@@ -11,4 +14,4 @@ export {
   translatedKinds,
 } from "./snapshot.ts";
 export type { Condition, ObjectStatus, Severity, StatusMessage } from "./status.ts";
-export { type TranslateOptions, type Translation, translate } from "./translate.ts";
+export { refreshEndpoints, type Translation, translate, translateDraft } from "./translate.ts";

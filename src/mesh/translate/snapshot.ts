@@ -72,8 +72,8 @@ export function buildSnapshot(objects: Iterable<KubeObject>): KubeSnapshot {
   for (const object of objects) {
     const kind = translatedKind(object);
     if (kind === undefined) continue;
-    let named = kinds.get(kind);
-    if (named === undefined) kinds.set(kind, (named = new Map()));
+    const named = kinds.get(kind) ?? new Map<string, KubeObject>();
+    kinds.set(kind, named);
     const key = `${namespaceOf(object)}/${object.metadata.name}`;
     const other = named.get(key);
     if (other === undefined || newer(object, other)) named.set(key, object);

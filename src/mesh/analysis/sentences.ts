@@ -1,0 +1,148 @@
+/** The model in words, by the object that caused it. */
+import {
+  type ConnectionPool,
+  type Destination,
+  type HostRoutes,
+  type Mesh,
+  mtlsFor,
+  type Origin,
+  type OutlierPolicy,
+  type RequestMatch,
+  type RouteRule,
+  type TrafficPolicy,
+} from "../model/index.ts";
+
+/** `object`: `VirtualService/default/reviews-route`. Empty: nothing of it acts. */
+export function sentencesFor(mesh: Mesh, object: string): readonly string[] {
+  const from = (origin: Origin): boolean => origin.object === object;
+  return [
+    ...mesh.services.filter((s) => from(s.origin)).map((s) => serviceWords(s)),
+    ...mesh.routes.filter((r) => from(r.origin)).flatMap((r) => r.rules.map((rule) => ruleWords(r, rule))),
+    ...mesh.profiles
+      .filter((r) => from(r.origin))
+      .flatMap((r) => r.rules.map((rule) => profileWords(r, rule))),
+    ...mesh.policies.flatMap((p) => [
+      ...policyWords(`calls to ${p.host}`, p.policy, from),
+      ...Object.entries(p.ports).flatMap(([port, q]) => policyWords(`calls to ${p.host}:${port}`, q, from)),
+      ...p.subsets
+        .filter((s) => from(s.origin))
+        .flatMap((s) => [
+          `subset ${s.name} of ${p.host} is the endpoints labelled ${labels(s.labels)}`,
+          ...policyWords(`calls to subset ${s.name} of ${p.host}`, s.policy, from),
+        ]),
+    ]),
+    ...mtlsWords(mesh, from),
+  ];
+}
+
+function labels(map: Readonly<Record<string, string>>): string {
+  return (
+    Object.entries(map)
+      .map(([k, v]) => `${k}: ${v}`)
+      .join(", ") || "anyhow"
+  );
+}
+
+function serviceWords(s: Mesh["services"][number]): string {
+  const ports = s.ports.map(
+    (p) => `${p.port} (${p.protocol}, ${p.endpoints.filter((e) => e.ready && !e.draining).length} ready)`,
+  );
+  return `${s.host} is a service with port ${ports.join(", ") || "none"}`;
+}
+
+function ruleWords(routes: HostRoutes, rule: RouteRule): string {
+  return `${when(rule)} to ${routes.host} ${action(rule)}${limits(rule)}`;
+}
+
+function profileWords(routes: HostRoutes, rule: RouteRule): string {
+  const { retries } = rule;
+  const budget = retries?.budget;
+  const again = retries
+    ? `, retried when idempotent${budget ? ` within ${budget.ratio * 100} % of requests and ${budget.minPerSecond} a second` : ""}`
+    : "";
+  return `${when(rule)} to ${routes.host} are the route "${rule.name}"${limits(rule)}${again}`;
+}
+
+function when(rule: RouteRule): string {
+  if (rule.matches.length === 0) return "all other requests";
+  return `requests with ${rule.matches.map(matchWords).join(", or with ")}`;
+}
+
+function matchWords(m: RequestMatch): string {
+  const value = (match: RequestMatch["headers"][number]["match"]): string =>
+    match.kind === "present" ? "present" : `${match.kind === "exact" ? "" : `${match.kind} `}${match.value}`;
+  const parts = [
+    ...[...(m.path ? [m.path] : []), ...m.morePaths].map((p) => `path ${value(p)}`),
+    ...m.headers.map((h) => `${h.name.replace(/^:/, "")} ${h.invert ? "not " : ""}${value(h.match)}`),
+    ...m.query.map((q) => `query ${q.name} ${value(q.match)}`),
+    ...(m.port === undefined ? [] : [`port ${m.port}`]),
+    ...(m.sourceNamespace === undefined ? [] : [`callers of namespace ${m.sourceNamespace}`]),
+    ...(Object.keys(m.sourceLabels).length === 0 ? [] : [`callers labelled ${labels(m.sourceLabels)}`]),
+  ];
+  return parts.join(" and ") || "anything";
+}
+
+function action(rule: RouteRule): string {
+  const a = rule.action;
+  if (a.kind === "respond") return `are answered ${a.status}`;
+  if (a.kind === "redirect") return `are redirected with ${a.code}`;
+  const total = a.destinations.reduce((sum, d) => sum + d.weight, 0);
+  const share = (d: Destination): string =>
+    a.destinations.length === 1 ? "" : `${Math.round((d.weight / total) * 1000) / 10} % `;
+  const to = a.destinations.map((d) => `${share(d)}to ${d.host}${d.subset ? ` subset ${d.subset}` : ""}`);
+  return `go ${to.join(", ")}`;
+}
+
+function limits(rule: RouteRule): string {
+  const tries = rule.retries?.perTryTimeoutMs;
+  return [
+    ...(tries === undefined ? [] : [`, ${tries} ms a try`]),
+    ...(rule.timeoutMs === undefined ? [] : [`, ${rule.timeoutMs} ms in all`]),
+  ].join("");
+}
+
+function policyWords(subject: string, policy: TrafficPolicy, from: (o: Origin) => boolean): string[] {
+  const { pool, outlier, balancing, security } = policy;
+  return [
+    ...(pool && from(pool.origin) ? [`${subject}: ${poolWords(pool)}`] : []),
+    ...(outlier && from(outlier.origin) ? [`${subject}: ${outlierWords(outlier)}`] : []),
+    ...(balancing && from(balancing.origin) ? [`${subject} are balanced by ${balancing.kind}`] : []),
+    ...(security && from(security.origin)
+      ? [`${subject} go ${security.kind === "plain" ? "in plaintext" : "by mutual TLS only"}`]
+      : []),
+  ];
+}
+
+function poolWords(pool: ConnectionPool): string {
+  const some = (n: number | undefined, what: string): string[] => (n === undefined ? [] : [`${n} ${what}`]);
+  const at = [
+    ...(pool.upgrade === true ? [] : some(pool.maxConnections, "connections")),
+    ...(pool.upgrade === true ? [] : some(pool.maxPendingRequests, "waiting requests")),
+    ...some(pool.maxRequests, "requests at a time"),
+    ...some(pool.maxRetries, "retries at a time"),
+    ...some(pool.maxRequestsPerConnection, "requests a connection"),
+    ...some(pool.connectTimeoutMs, "ms to connect"),
+    ...some(pool.idleTimeoutMs, "ms idle"),
+  ];
+  return `at most ${at.join(", ") || "Envoy's defaults"}`;
+}
+
+function outlierWords(o: OutlierPolicy): string {
+  const after = o.consecutive5xx === 0 ? "gateway errors" : `${o.consecutive5xx ?? 5} consecutive 5xx`;
+  return (
+    `an endpoint is ejected after ${after} for ${(o.baseEjectionMs ?? 30_000) / 1000} s or more, ` +
+    `swept every ${(o.intervalMs ?? 10_000) / 1000} s, at most ${o.maxEjectionPercent ?? 10} % of the endpoints`
+  );
+}
+
+function mtlsWords(mesh: Mesh, from: (o: Origin) => boolean): string[] {
+  const words: string[] = [];
+  for (const w of mesh.workloads) {
+    const ports = Object.keys(w.authentication.ports).map(Number);
+    for (const port of [undefined, ...ports]) {
+      const rule = port === undefined ? w.authentication.all : mtlsFor(w.authentication, port);
+      if (from(rule.origin)) words.push(`${w.key}${port === undefined ? "" : ` port ${port}`}: ${rule.mode}`);
+    }
+  }
+  return words.length > 0 ? [`callers must come by mutual TLS as said for ${words.join(", ")}`] : [];
+}

@@ -1,0 +1,103 @@
+/** A host's rules for one caller: routes, refined by profiles. */
+import {
+  carries,
+  entryFor,
+  type Mesh,
+  noHeaderChanges,
+  type Origin,
+  type RequestMatch,
+  type RouteRule,
+  type StringMatch,
+} from "../model/index.ts";
+
+/** Who calls. */
+export interface Caller {
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ComposedRule extends RouteRule {
+  /** The profile's route that gave limits and retries to a rule of a route object. */
+  readonly refinedBy?: Origin;
+}
+
+/** Always ends with a rule without a match, unless the host's own object has none. */
+export function rulesFor(
+  mesh: Mesh,
+  host: string,
+  caller: Caller,
+  service: { readonly origin: Origin } | undefined,
+): readonly ComposedRule[] {
+  const routes = entryFor(mesh.routes, host, caller.namespace);
+  const profile = entryFor(mesh.profiles, host, caller.namespace);
+  const own: readonly RouteRule[] = routes?.rules ?? (service ? [defaultRule(host, service.origin)] : []);
+  const refinements = profile?.rules ?? [];
+  const routed = routes !== undefined;
+  return own.flatMap((rule) => [
+    ...(rule.action.kind === "forward" ? refinements.map((p) => refine(rule, p, routed)) : []),
+    rule,
+  ]);
+}
+
+function defaultRule(host: string, origin: Origin): RouteRule {
+  return {
+    name: "default",
+    matches: [],
+    action: { kind: "forward", destinations: [{ host, weight: 100, origin }] },
+    requestHeaders: noHeaderChanges,
+    responseHeaders: noHeaderChanges,
+    origin,
+  };
+}
+
+/** Both conditions; the rule's destinations; the profile's limits where the rule is silent. */
+function refine(rule: RouteRule, profile: RouteRule, routed: boolean): ComposedRule {
+  const timeoutMs = rule.timeoutMs ?? profile.timeoutMs;
+  const retries = rule.retries ?? profile.retries;
+  return {
+    ...rule,
+    name: routed && rule.name !== "" ? `${rule.name}/${profile.name}` : profile.name,
+    matches: both(rule.matches, profile.matches),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(retries !== undefined && { retries }),
+    origin: routed ? rule.origin : profile.origin,
+    ...(routed && { refinedBy: profile.origin }),
+  };
+}
+
+function both(a: readonly RequestMatch[], b: readonly RequestMatch[]): readonly RequestMatch[] {
+  if (a.length === 0) return b;
+  if (b.length === 0) return a;
+  return a.flatMap((x) => b.map((y) => conjunction(x, y)));
+}
+
+function conjunction(a: RequestMatch, b: RequestMatch): RequestMatch {
+  const paths: StringMatch[] = [];
+  for (const m of [a, b]) paths.push(...(m.path ? [m.path] : []), ...m.morePaths);
+  const [path, ...morePaths] = paths;
+  const { path: _, ...rest } = a;
+  return {
+    ...rest,
+    ...(path && { path }),
+    ignorePathCase: a.path ? a.ignorePathCase : b.ignorePathCase,
+    morePaths,
+    headers: [...a.headers, ...b.headers],
+    query: [...a.query, ...b.query],
+  };
+}
+
+/** The matches that can hold for this caller on this port; undefined when none can. */
+export function applicable(
+  rule: RouteRule,
+  caller: Caller,
+  port: number,
+): readonly RequestMatch[] | undefined {
+  if (rule.matches.length === 0) return [];
+  const left = rule.matches.filter(
+    (m) =>
+      (m.port === undefined || m.port === port) &&
+      (m.sourceNamespace === undefined || m.sourceNamespace === caller.namespace) &&
+      carries(caller.labels, m.sourceLabels),
+  );
+  return left.length === 0 ? undefined : left;
+}

@@ -1,0 +1,57 @@
+/** What a proxy serves: the published ports of its workload, with the services that lead to them. */
+import {
+  type MtlsRule,
+  mtlsFor,
+  type Origin,
+  type Protocol,
+  type Service,
+  type Workload,
+} from "../model/index.ts";
+import { serverName } from "./names.ts";
+import type { MeshIndex } from "./target.ts";
+import type { ProxyNode } from "./types.ts";
+
+export interface InboundPort {
+  /** Published on the workload's address. */
+  readonly port: number;
+  readonly appPort: number;
+  readonly protocol: Protocol;
+  readonly mtls: MtlsRule;
+  /** Server names of mutual TLS that mean this port. */
+  readonly serverNames: readonly string[];
+  /** The first service by host; metrics name it. */
+  readonly service: Service;
+  readonly origin: Origin;
+}
+
+/** By name, else by address; only in the caller's own namespace, which its credential says. */
+export function workloadOf(index: MeshIndex, node: ProxyNode): Workload | undefined {
+  const named = index.workloads.get(`${node.namespace}/${node.workload}`);
+  if (named !== undefined) return named;
+  return index.mesh.workloads.find((w) => w.namespace === node.namespace && w.address === node.address);
+}
+
+export function inboundPorts(index: MeshIndex, workload: Workload): readonly InboundPort[] {
+  const ports = new Map<number, InboundPort>();
+  for (const service of index.mesh.services)
+    for (const port of service.ports)
+      for (const endpoint of port.endpoints) {
+        if (endpoint.workload !== workload.key) continue;
+        const names = [
+          serverName(port.port, service.host),
+          ...(service.ports.length === 1 ? [service.host] : []),
+        ];
+        const known = ports.get(endpoint.port);
+        ports.set(endpoint.port, {
+          port: endpoint.port,
+          appPort: workload.appPorts[endpoint.port] ?? endpoint.port,
+          protocol: port.protocol,
+          mtls: mtlsFor(workload.authentication, endpoint.port),
+          service,
+          origin: service.origin,
+          ...known,
+          serverNames: [...new Set([...(known?.serverNames ?? []), ...names])],
+        });
+      }
+  return [...ports.values()].sort((a, b) => a.port - b.port);
+}

@@ -1,0 +1,149 @@
+/** The listeners of an explicit-mode proxy. */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import { TrafficDirection } from "../../proto/gen/envoy/config/core/v3/base_pb.js";
+import type {
+  FilterChainSchema,
+  FilterSchema,
+} from "../../proto/gen/envoy/config/listener/v3/listener_components_pb.js";
+import type { ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/listener_pb.js";
+import { TlsInspectorSchema } from "../../proto/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js";
+import { TcpProxySchema } from "../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
+import { isHttp, type MeshConfig } from "../model/index.ts";
+import { accessLogs, httpManager } from "./http-manager.ts";
+import type { InboundPort } from "./inbound.ts";
+import { forwardPort, forwardRoutes, inboundCluster } from "./names.ts";
+import { retryPolicy } from "./route.ts";
+import { downstreamTls, meshAlpn } from "./tls.ts";
+import { ads, duration, socketAddress, weftMetadata } from "./values.ts";
+
+export type ListenerInit = MessageInitShape<typeof ListenerSchema> & { name: string };
+type ChainInit = MessageInitShape<typeof FilterChainSchema>;
+
+/** Outbound: everything that applications send through the proxy variables. */
+export function forwardListener(address: string, config: MeshConfig): ListenerInit {
+  const manager = httpManager(config, {
+    statPrefix: forwardRoutes,
+    forwardProxy: true,
+    routes: { case: "rds", value: { configSource: ads, routeConfigName: forwardRoutes } },
+  });
+  return {
+    name: forwardRoutes,
+    address: socketAddress(address, forwardPort),
+    trafficDirection: TrafficDirection.OUTBOUND,
+    filterChains: [{ name: forwardRoutes, filters: [manager] }],
+    metadata: { filterMetadata: { weft: { forward_proxy: true } } },
+  };
+}
+
+/** Plaintext to the published port. STRICT: accepted and closed, with the policy's name. */
+export function plainListener(address: string, port: InboundPort, config: MeshConfig): ListenerInit {
+  const name = `inbound_${port.port}`;
+  const strict = port.mtls.mode === "strict";
+  const chain: ChainInit = {
+    name,
+    filters: strict ? [] : [inboundFilter(port, config)],
+    metadata: weftMetadata(strict ? port.mtls.origin : port.origin),
+  };
+  return {
+    name,
+    address: socketAddress(address, port.port),
+    trafficDirection: TrafficDirection.INBOUND,
+    filterChains: [chain],
+    metadata: weftMetadata(port.origin),
+  };
+}
+
+/** Mutual TLS of the mesh: the server name chooses the port. */
+export function meshListener(
+  address: string,
+  meshPort: number,
+  ports: readonly InboundPort[],
+  config: MeshConfig,
+): ListenerInit {
+  const inspector = create(TlsInspectorSchema);
+  return {
+    name: "mesh_inbound",
+    address: socketAddress(address, meshPort),
+    trafficDirection: TrafficDirection.INBOUND,
+    listenerFilters: [
+      {
+        name: "envoy.filters.listener.tls_inspector",
+        configType: { case: "typedConfig", value: anyPack(TlsInspectorSchema, inspector) },
+      },
+    ],
+    filterChains: ports
+      .filter((p) => p.mtls.mode !== "disable")
+      .map((p) => ({
+        name: `mesh_inbound_${p.port}`,
+        filterChainMatch: {
+          serverNames: [...p.serverNames],
+          transportProtocol: "tls",
+          applicationProtocols: meshAlpn,
+        },
+        filters: [inboundFilter(p, config)],
+        transportSocket: downstreamTls([config.trustDomain, ...config.trustDomainAliases]),
+        metadata: weftMetadata(p.mtls.origin),
+      })),
+  };
+}
+
+function inboundFilter(port: InboundPort, config: MeshConfig): MessageInitShape<typeof FilterSchema> {
+  const cluster = inboundCluster(port.port);
+  const statPrefix = `inbound_${port.port}`;
+  if (!isHttp(port.protocol)) {
+    const proxy = create(TcpProxySchema, {
+      statPrefix,
+      clusterSpecifier: { case: "cluster", value: cluster },
+      accessLog: accessLogs(config.accessLog),
+    });
+    return {
+      name: "envoy.filters.network.tcp_proxy",
+      configType: { case: "typedConfig", value: anyPack(TcpProxySchema, proxy) },
+    };
+  }
+  return httpManager(config, {
+    statPrefix,
+    forwardProxy: false,
+    routes: {
+      case: "routeConfig",
+      value: {
+        name: cluster,
+        virtualHosts: [
+          {
+            name: `inbound|http|${port.port}`,
+            domains: ["*"],
+            routes: [inboundRoute(cluster, port)],
+          },
+        ],
+      },
+    },
+  });
+}
+
+/** A kept connection that the application closed just then: no byte was sent, so once more is safe. */
+const keptConnectionRace = {
+  attempts: 1,
+  on: ["reset-before-request"],
+  statusCodes: [],
+  idempotentOnly: false,
+  backoffBaseMs: 25,
+  backoffMaxMs: 250,
+} as const;
+
+function inboundRoute(cluster: string, port: InboundPort) {
+  return {
+    name: "default",
+    match: { pathSpecifier: { case: "prefix" as const, value: "/" } },
+    action: {
+      case: "route" as const,
+      value: {
+        clusterSpecifier: { case: "cluster" as const, value: cluster },
+        timeout: duration(0),
+        retryPolicy: retryPolicy(keptConnectionRace),
+        upgradeConfigs: [{ upgradeType: "websocket" }],
+      },
+    },
+    metadata: weftMetadata(port.origin),
+  };
+}

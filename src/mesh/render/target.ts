@@ -1,0 +1,96 @@
+/** A part of a service that requests are sent to: what one cluster stands for. */
+
+import type { Origin } from "../model/index.ts";
+import {
+  carries,
+  type Endpoint,
+  type Mesh,
+  mtlsFor,
+  policyFor,
+  type Service,
+  type ServicePort,
+  subsetOf,
+  type TrafficPolicy,
+  type Workload,
+} from "../model/index.ts";
+import { outboundCluster } from "./names.ts";
+
+/** Lookups of one mesh. */
+export interface MeshIndex {
+  readonly mesh: Mesh;
+  readonly services: ReadonlyMap<string, Service>;
+  readonly workloads: ReadonlyMap<string, Workload>;
+}
+
+export function indexMesh(mesh: Mesh): MeshIndex {
+  return {
+    mesh,
+    services: new Map(mesh.services.map((s) => [s.host, s])),
+    workloads: new Map(mesh.workloads.map((w) => [w.key, w])),
+  };
+}
+
+export interface Target {
+  readonly name: string;
+  readonly service: Service;
+  readonly port: ServicePort;
+  readonly subset: string;
+  readonly policy: TrafficPolicy;
+  /** Object that shapes it: its policy, else the service. */
+  readonly origin: Origin;
+  readonly members: readonly Member[];
+  /** A profile's budget bounds its retries, so that the breaker need not. */
+  readonly budgeted: boolean;
+}
+
+export interface Member {
+  readonly endpoint: Endpoint;
+  readonly workload: Workload;
+  /** Reached by mutual TLS on the mesh port. */
+  readonly secure: boolean;
+}
+
+export interface TargetQuestion {
+  readonly service: Service;
+  readonly port: ServicePort;
+  readonly subset: string;
+  readonly clientNamespace: string;
+  readonly budgeted: boolean;
+}
+
+export function targetOf(index: MeshIndex, question: TargetQuestion): Target {
+  const { service, port, subset, clientNamespace, budgeted } = question;
+  const policy = policyFor(index.mesh.policies, {
+    host: service.host,
+    serviceNamespace: service.namespace,
+    clientNamespace,
+    rootNamespace: index.mesh.config.rootNamespace,
+  });
+  const { defined, labels } = subset === "" ? { labels: {} } : subsetOf(policy, subset);
+  const around = policy?.ports[port.port] ?? policy?.policy ?? {};
+  const own = defined?.ports[port.port] ?? defined?.policy ?? {};
+  const merged: TrafficPolicy = { ...around, ...own };
+  const members: Member[] = [];
+  for (const endpoint of port.endpoints) {
+    const workload = index.workloads.get(endpoint.workload);
+    if (workload === undefined || !carries(workload.labels, labels)) continue;
+    const accepts = mtlsFor(workload.authentication, endpoint.port).mode !== "disable";
+    members.push({
+      endpoint,
+      workload,
+      secure: merged.security?.kind !== "plain" && workload.sidecar && accepts,
+    });
+  }
+  const origin =
+    (Object.keys(own).length > 0 ? defined?.origin : undefined) ?? policy?.origin ?? service.origin;
+  return {
+    name: outboundCluster(port.port, subset, service.host),
+    service,
+    port,
+    subset,
+    policy: merged,
+    origin,
+    members,
+    budgeted,
+  };
+}

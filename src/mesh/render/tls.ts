@@ -1,0 +1,79 @@
+/** Mutual TLS of the mesh, both sides. */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import type { TransportSocketSchema } from "../../proto/gen/envoy/config/core/v3/base_pb.js";
+import { RawBufferSchema } from "../../proto/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js";
+import {
+  SubjectAltNameMatcher_SanType,
+  type SubjectAltNameMatcherSchema,
+  TlsParameters_TlsProtocol,
+} from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js";
+import {
+  type CommonTlsContextSchema,
+  DownstreamTlsContextSchema,
+  UpstreamTlsContextSchema,
+} from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
+import { ownSecret, rootSecret } from "./names.ts";
+import { ads } from "./values.ts";
+
+/** HTTP/1.1 until the codec of HTTP/2 is there. */
+export const meshAlpn = ["http/1.1"];
+
+type Socket = MessageInitShape<typeof TransportSocketSchema>;
+type San = MessageInitShape<typeof SubjectAltNameMatcherSchema>;
+
+function common(sans: San[]): MessageInitShape<typeof CommonTlsContextSchema> {
+  const version = TlsParameters_TlsProtocol.TLSv1_3;
+  return {
+    tlsParams: { tlsMinimumProtocolVersion: version, tlsMaximumProtocolVersion: version },
+    tlsCertificateSdsSecretConfigs: [{ name: ownSecret, sdsConfig: ads }],
+    validationContextType: {
+      case: "combinedValidationContext",
+      value: {
+        defaultValidationContext: { matchTypedSubjectAltNames: sans },
+        validationContextSdsSecretConfig: { name: rootSecret, sdsConfig: ads },
+      },
+    },
+    alpnProtocols: meshAlpn,
+  };
+}
+
+const uri = SubjectAltNameMatcher_SanType.URI;
+
+/** Accepts exactly these identities. */
+export function upstreamTls(identities: readonly string[], sni: string): Socket {
+  const sans = identities.map(
+    (value): San => ({
+      sanType: uri,
+      matcher: { matchPattern: { case: "exact", value } },
+    }),
+  );
+  const context = create(UpstreamTlsContextSchema, { commonTlsContext: common(sans), sni });
+  return {
+    name: "envoy.transport_sockets.tls",
+    configType: { case: "typedConfig", value: anyPack(UpstreamTlsContextSchema, context) },
+  };
+}
+
+/** Requires a certificate of one of the trust domains. */
+export function downstreamTls(trustDomains: readonly string[]): Socket {
+  const sans = trustDomains.map(
+    (domain): San => ({
+      sanType: uri,
+      matcher: { matchPattern: { case: "prefix", value: `spiffe://${domain}/` } },
+    }),
+  );
+  const context = create(DownstreamTlsContextSchema, {
+    commonTlsContext: common(sans),
+    requireClientCertificate: true,
+  });
+  return {
+    name: "envoy.transport_sockets.tls",
+    configType: { case: "typedConfig", value: anyPack(DownstreamTlsContextSchema, context) },
+  };
+}
+
+export const plaintext: Socket = {
+  name: "envoy.transport_sockets.raw_buffer",
+  configType: { case: "typedConfig", value: anyPack(RawBufferSchema, create(RawBufferSchema)) },
+};

@@ -1,0 +1,212 @@
+/** Services and their rules -> the route table of the forward proxy, and the clusters that it uses. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  RouteMatchSchema,
+  VirtualHostSchema,
+} from "../../proto/gen/envoy/config/route/v3/route_components_pb.js";
+import type { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
+import { type Destination, isHttp, type Service, type ServicePort, visibleTo } from "../model/index.ts";
+import { applicable, type Caller, rulesFor } from "./compose.ts";
+import { forwardRoutes, outboundCluster, passthroughCluster } from "./names.ts";
+import { type RouteInit, routesOf } from "./route.ts";
+import type { MeshIndex, TargetQuestion } from "./target.ts";
+import { duration, weftMetadata } from "./values.ts";
+
+type VirtualHostInit = MessageInitShape<typeof VirtualHostSchema>;
+export type RouteTableInit = MessageInitShape<typeof RouteConfigurationSchema>;
+
+export interface Outbound {
+  readonly table: RouteTableInit;
+  /** Clusters in use, by name. */
+  readonly uses: ReadonlyMap<string, TargetQuestion>;
+}
+
+const defaultHttpPort = 80;
+
+/** Builds one table; domains are given out once, the first wins (Envoy refuses a domain twice). */
+class Builder {
+  readonly hosts: VirtualHostInit[] = [];
+  readonly uses = new Map<string, TargetQuestion>();
+  private readonly taken = new Set<string>(["*"]);
+  private readonly index: MeshIndex;
+  private readonly caller: Caller;
+
+  constructor(index: MeshIndex, caller: Caller) {
+    this.index = index;
+    this.caller = caller;
+  }
+
+  service(service: Service): void {
+    const names = shortForms(service, this.caller.namespace, this.index.mesh.config.clusterDomain);
+    const http = service.ports.filter((p) => isHttp(p.protocol));
+    const implied = http.length === 1 ? http[0] : http.find((p) => p.port === defaultHttpPort);
+    for (const port of service.ports) {
+      if (port.protocol === "udp") continue;
+      const withPort = names.map((n) => `${n}:${port.port}`);
+      const domains = port === implied ? [...names, ...withPort] : withPort;
+      const name = `${service.host}:${port.port}`;
+      this.use(service, port, "", false);
+      const routes = isHttp(port.protocol) ? this.routes(service.host, port.port, service) : [];
+      const tunnel = connectRoute(outboundCluster(port.port, "", service.host), service.origin);
+      this.add({ name, domains, routes: [...routes, tunnel], metadata: weftMetadata(service.origin) });
+    }
+    if (implied === undefined && service.ports.length > 0) this.add(noSuchPort(service, http, names));
+  }
+
+  /** A host that only a route object knows; called on port 80. */
+  outside(host: string): void {
+    const routes = this.routes(host, defaultHttpPort, undefined);
+    if (routes.length > 0)
+      this.add({ name: `${host}:${defaultHttpPort}`, domains: [host, `${host}:${defaultHttpPort}`], routes });
+  }
+
+  finish(): Outbound {
+    const { config } = this.index.mesh;
+    this.hosts.push(config.outbound === "allow-any" ? allowAny() : blockAll());
+    const hosts = this.hosts;
+    return { table: { name: forwardRoutes, virtualHosts: hosts }, uses: this.uses };
+  }
+
+  private add(host: VirtualHostInit & { readonly domains: readonly string[] }): void {
+    const domains = host.domains.filter((d) => !this.taken.has(d));
+    for (const domain of domains) this.taken.add(domain);
+    if (domains.length > 0) this.hosts.push({ ...host, domains });
+  }
+
+  private routes(host: string, port: number, service: Service | undefined): RouteInit[] {
+    const routes: RouteInit[] = [];
+    for (const rule of rulesFor(this.index.mesh, host, this.caller, service)) {
+      const matches = applicable(rule, this.caller, port);
+      if (matches === undefined) continue;
+      routes.push(
+        ...routesOf(rule, matches, {
+          defaultRetries: this.index.mesh.config.defaultRetries,
+          clusterOf: (d, budgeted) => this.destination(d, port, budgeted),
+        }),
+      );
+      // Envoy takes the first: what stands behind a rule without a condition is dead weight.
+      if (matches.length === 0) break;
+    }
+    return routes;
+  }
+
+  /** A cluster that is missing answers 503 with flag NC: that is what an unknown host gets. */
+  private destination(d: Destination, called: number, budgeted: boolean): string {
+    const service = this.index.services.get(d.host);
+    const only = service?.ports.length === 1 ? service.ports[0]!.port : called;
+    const number = d.port ?? only;
+    const port = service?.ports.find((p) => p.port === number);
+    if (service !== undefined && port !== undefined && visibleTo(service.visibility, this.caller.namespace))
+      this.use(service, port, d.subset ?? "", budgeted);
+    return outboundCluster(number, d.subset ?? "", d.host);
+  }
+
+  private use(service: Service, port: ServicePort, subset: string, budgeted: boolean): void {
+    const name = outboundCluster(port.port, subset, service.host);
+    const before = this.uses.get(name)?.budgeted ?? false;
+    const clientNamespace = this.caller.namespace;
+    this.uses.set(name, { service, port, subset, clientNamespace, budgeted: before || budgeted });
+  }
+}
+
+export function outbound(index: MeshIndex, caller: Caller): Outbound {
+  const builder = new Builder(index, caller);
+  for (const service of index.mesh.services)
+    if (visibleTo(service.visibility, caller.namespace)) builder.service(service);
+  const outside = new Set(
+    index.mesh.routes
+      .filter((r) => visibleTo(r.visibility, caller.namespace) && !index.services.has(r.host))
+      .map((r) => r.host),
+  );
+  for (const host of [...outside].sort()) builder.outside(host);
+  return builder.finish();
+}
+
+/** All names by which a caller may mean the service. */
+function shortForms(service: Service, namespace: string, domain: string): readonly string[] {
+  const { name, namespace: own } = service;
+  return [
+    ...(namespace === own ? [name] : []),
+    `${name}.${own}`,
+    `${name}.${own}.svc`,
+    `${name}.${own}.svc.${domain}`,
+    ...service.addresses.map((a) => (a.includes(":") ? `[${a}]` : a)),
+  ];
+}
+
+const connect: MessageInitShape<typeof RouteMatchSchema> = {
+  pathSpecifier: { case: "connectMatcher", value: {} },
+};
+
+function connectRoute(cluster: string, origin: Service["origin"] | undefined): RouteInit {
+  return {
+    name: "connect",
+    match: connect,
+    action: {
+      case: "route",
+      value: {
+        clusterSpecifier: { case: "cluster", value: cluster },
+        timeout: duration(0),
+        upgradeConfigs: [{ upgradeType: "CONNECT", connectConfig: {} }],
+      },
+    },
+    ...(origin && { metadata: weftMetadata(origin) }),
+  };
+}
+
+function noSuchPort(
+  service: Service,
+  http: readonly ServicePort[],
+  names: readonly string[],
+): VirtualHostInit & { readonly domains: readonly string[] } {
+  const ports = (http.length > 0 ? http : service.ports).map((p) => p.port).join(", ");
+  const kind = http.length > 0 ? "HTTP ports" : "ports, none of them HTTP";
+  const body = `${service.host} has the ${kind} ${ports}: name one in the URL\n`;
+  return {
+    name: service.host,
+    domains: [...names],
+    routes: [
+      {
+        name: "no-port",
+        match: { pathSpecifier: { case: "prefix", value: "/" } },
+        action: {
+          case: "directResponse",
+          value: { status: 404, body: { specifier: { case: "inlineString", value: body } } },
+        },
+        metadata: weftMetadata(service.origin),
+      },
+    ],
+  };
+}
+
+function allowAny(): VirtualHostInit {
+  return {
+    name: "allow_any",
+    domains: ["*"],
+    routes: [
+      connectRoute(passthroughCluster, undefined),
+      {
+        name: "allow_any",
+        match: { pathSpecifier: { case: "prefix", value: "/" } },
+        action: {
+          case: "route",
+          value: { clusterSpecifier: { case: "cluster", value: passthroughCluster }, timeout: duration(0) },
+        },
+      },
+    ],
+  };
+}
+
+/** MeshConfig outboundTrafficPolicy REGISTRY_ONLY. */
+function blockAll(): VirtualHostInit {
+  const refuse = (match: RouteInit["match"]): RouteInit => ({
+    name: "block_all",
+    ...(match && { match }),
+    action: { case: "directResponse", value: { status: 502 } },
+  });
+  return {
+    name: "block_all",
+    domains: ["*"],
+    routes: [refuse(connect), refuse({ pathSpecifier: { case: "prefix", value: "/" } })],
+  };
+}

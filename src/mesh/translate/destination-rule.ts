@@ -1,0 +1,101 @@
+/** DestinationRule -> destination policies. */
+import type { DestinationPolicy, Subset } from "../model/index.ts";
+import { type Draft, reportOf, resolveHost, rootField, visibilityOf } from "./draft.ts";
+import type { Field } from "./field.ts";
+import { type KubeObject, namespaceOf, objectsOf, oldestFirst } from "./snapshot.ts";
+import { parseTrafficPolicy } from "./traffic-policy.ts";
+
+const labelValue = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
+
+/** Of a namespace's rules for one host the oldest gives the policy; subsets of all are joined (Istio). */
+export function processDestinationRules(draft: Draft): void {
+  for (const object of oldestFirst(objectsOf(draft.snapshot, "DestinationRule"))) {
+    const policy = readDestinationRule(draft, object);
+    if (policy === undefined) continue;
+    const index = draft.policies.findIndex(
+      (p) =>
+        p.host === policy.host &&
+        p.namespace === policy.namespace &&
+        JSON.stringify(p.visibility) === JSON.stringify(policy.visibility),
+    );
+    if (index < 0) draft.policies.push(policy);
+    else
+      draft.policies[index] = join(
+        draft.policies[index]!,
+        policy,
+        rootField(object, reportOf(draft, object)),
+      );
+  }
+}
+
+function join(first: DestinationPolicy, later: DestinationPolicy, root: Field): DestinationPolicy {
+  const spec = root.at("spec");
+  const conflict = (field: Field, what: string): void =>
+    field.unresolved({
+      code: "conflict",
+      message: `${what} is given by the older ${first.origin.object} and holds`,
+      fix: "join the two objects",
+    });
+  if (Object.keys(later.policy).length > 0 || Object.keys(later.ports).length > 0) {
+    if (Object.keys(first.policy).length > 0 || Object.keys(first.ports).length > 0)
+      conflict(spec.at("trafficPolicy"), `the policy of ${first.host}`);
+    else
+      return join(
+        { ...first, policy: later.policy, ports: later.ports },
+        { ...later, policy: {}, ports: {} },
+        root,
+      );
+  }
+  const subsets = [...first.subsets];
+  for (const subset of later.subsets) {
+    if (!subsets.some((s) => s.name === subset.name)) subsets.push(subset);
+    else conflict(spec.at("subsets"), `subset ${subset.name} of ${first.host}`);
+  }
+  return { ...first, subsets };
+}
+
+/** Undefined when the object is wrong in itself. */
+function readDestinationRule(draft: Draft, object: KubeObject): DestinationPolicy | undefined {
+  const report = reportOf(draft, object);
+  const spec = rootField(object, report).at("spec").object();
+  spec.rest(["host", "trafficPolicy", "subsets", "exportTo", "workloadSelector"]);
+  if (spec.at("workloadSelector").present)
+    spec.at("workloadSelector").unresolved({
+      code: "not-supported",
+      message: "a rule for some callers only is not supported yet: the object is left out",
+    });
+  const namespace = namespaceOf(object);
+  const written = spec.at("host").requiredText();
+  const { policy, ports } = parseTrafficPolicy(spec.at("trafficPolicy"));
+  const subsets = readSubsets(spec.at("subsets"));
+  const visibility = visibilityOf(spec.at("exportTo").texts(), namespace);
+  if (written === undefined || report.invalid || spec.at("workloadSelector").present) return undefined;
+  const host = resolveHost(draft, written, namespace);
+  if (!host.startsWith("*") && !draft.services.has(host))
+    spec.at("host").unresolved({
+      code: "unknown-host",
+      message: `there is no service ${host}`,
+      fix: "create the service, or name it service.namespace",
+    });
+  return { host, namespace, visibility, policy, ports, subsets, origin: report.origin("spec") };
+}
+
+function readSubsets(field: Field): readonly Subset[] {
+  const subsets: Subset[] = [];
+  for (const item of field.items()) {
+    item.object().rest(["name", "labels", "trafficPolicy"]);
+    const name = item.at("name").requiredText();
+    const labels: Record<string, string> = {};
+    for (const [key, value] of item.at("labels").entries()) {
+      const text = value.text();
+      if (text !== undefined && !labelValue.test(text)) value.expected("a label's value");
+      else labels[key] = text ?? "";
+    }
+    const { policy, ports } = parseTrafficPolicy(item.at("trafficPolicy"));
+    if (name === undefined) continue;
+    if (subsets.some((s) => s.name === name))
+      item.at("name").error({ code: "duplicate", message: `subset ${name} is defined twice` });
+    else subsets.push({ name, labels, policy, ports, origin: field.report.origin(item.path) });
+  }
+  return subsets;
+}

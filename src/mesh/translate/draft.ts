@@ -1,0 +1,73 @@
+/** The mesh while it is being put together: each processor adds its part. */
+import type {
+  DestinationPolicy,
+  HostRoutes,
+  MeshConfig,
+  MtlsMode,
+  MtlsRule,
+  Service,
+  Visibility,
+  Workload,
+} from "../model/index.ts";
+import { Field } from "./field.ts";
+import { Report } from "./report.ts";
+import type { KubeObject, KubeSnapshot } from "./snapshot.ts";
+
+/** A PeerAuthentication, read. */
+export interface PeerPolicy {
+  readonly namespace: string;
+  /** Absent: the whole namespace (the whole mesh in the root namespace). */
+  readonly selector?: Readonly<Record<string, string>>;
+  /** Absent: UNSET, what is around it holds. */
+  readonly rule?: MtlsRule;
+  readonly ports: Readonly<Record<number, MtlsRule | undefined>>;
+  readonly report: Report;
+}
+
+export interface Draft {
+  readonly snapshot: KubeSnapshot;
+  readonly defaultMtls: MtlsMode;
+  config: MeshConfig;
+  readonly workloads: Map<string, Workload>;
+  /** By host. */
+  readonly services: Map<string, Service>;
+  readonly peerPolicies: PeerPolicy[];
+  readonly policies: DestinationPolicy[];
+  readonly routes: HostRoutes[];
+  readonly profiles: HostRoutes[];
+  readonly reports: Map<KubeObject, Report>;
+}
+
+export function reportOf(draft: Pick<Draft, "reports">, object: KubeObject): Report {
+  const report = draft.reports.get(object) ?? new Report(object);
+  draft.reports.set(object, report);
+  return report;
+}
+
+/** The root of reading: fields get paths like `spec.hosts`. */
+export function rootField(object: KubeObject, report: Report): Field {
+  return new Field(object, "", report);
+}
+
+export function serviceHost(name: string, namespace: string, domain: string): string {
+  return `${name}.${namespace}.svc.${domain}`;
+}
+
+/**
+ * The host that a manifest of `namespace` means: a short name is a service of its namespace (Istio's rule);
+ * `name.ns` and `name.ns.svc` are completed where such a service exists; anything else is taken as it is.
+ */
+export function resolveHost(draft: Draft, host: string, namespace: string): string {
+  const name = host.toLowerCase().replace(/\.$/, "");
+  const domain = draft.config.clusterDomain;
+  if (!name.includes(".")) return name === "*" ? name : serviceHost(name, namespace, domain);
+  if (draft.services.has(name)) return name;
+  const completed = [`${name}.svc.${domain}`, `${name}.${domain}`].find((h) => draft.services.has(h));
+  return completed ?? name;
+}
+
+/** exportTo: absent or `*` is everyone, `.` the object's own namespace, `~` nobody. */
+export function visibilityOf(names: readonly string[], namespace: string): Visibility {
+  if (names.length === 0 || names.includes("*")) return "all";
+  return [...new Set(names.filter((n) => n !== "~").map((n) => (n === "." ? namespace : n)))].sort();
+}

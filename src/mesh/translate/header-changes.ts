@@ -1,0 +1,63 @@
+/** Istio's Headers: request and response, each set, add, remove. */
+import type { HeaderChange, HeaderChanges } from "../model/index.ts";
+import type { Field } from "./field.ts";
+
+const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** A value that would end the line or the message. */
+const forbidden = ["\r", "\n", "\0"];
+/** Written by the proxy alone: changing them would break framing or routing. */
+const untouchable = [
+  "connection",
+  "content-length",
+  "host",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+export function parseHeaderChanges(field: Field): { request: HeaderChanges; response: HeaderChanges } {
+  field.object().rest(["request", "response"]);
+  return { request: changes(field.at("request")), response: changes(field.at("response")) };
+}
+
+function changes(field: Field): HeaderChanges {
+  field.object().rest(["set", "add", "remove"]);
+  const remove = field
+    .at("remove")
+    .items()
+    .flatMap((item) => checkName(item, item.requiredText()) ?? []);
+  return { set: pairs(field.at("set")), add: pairs(field.at("add")), remove };
+}
+
+function pairs(field: Field): readonly HeaderChange[] {
+  return field.entries().flatMap(([key, value]) => {
+    const name = checkName(value, key);
+    const text = value.text();
+    if (name === undefined || text === undefined) return [];
+    if (forbidden.some((c) => text.includes(c))) {
+      value.error({ code: "invalid-value", message: "a header's value has no line breaks" });
+      return [];
+    }
+    return [{ name, value: escapePercent(text) }];
+  });
+}
+
+/** Envoy reads %...% as a command: manifests of Istio use that, so only a lone % is doubled. */
+function escapePercent(text: string): string {
+  return text.replace(/%[A-Z_0-9]+(?:\([^)%]*\))?(?::\d+)?%|%%|%/g, (m) => (m === "%" ? "%%" : m));
+}
+
+function checkName(field: Field, name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  const lower = name.toLowerCase();
+  if (!headerName.test(name)) {
+    field.error({ code: "invalid-value", message: `${JSON.stringify(name)} is no header name` });
+    return undefined;
+  }
+  if (!untouchable.includes(lower)) return lower;
+  field.ignored(`${lower} is the proxy's own: this entry is not in effect`);
+  return undefined;
+}

@@ -1,0 +1,104 @@
+/** Istio's HTTPMatchRequest. */
+import type { HeaderMatch, QueryMatch, RequestMatch, StringMatch } from "../model/index.ts";
+import type { Field } from "./field.ts";
+
+const kinds = ["exact", "prefix", "regex"] as const;
+/** Names that Istio leaves to their own fields. */
+const notHeaders = ["uri", "scheme", "method", "authority"];
+
+/** exact, prefix or regex; `{}` asks for presence. Undefined after a complaint. */
+export function parseStringMatch(field: Field): StringMatch | { readonly kind: "present" } | undefined {
+  field.object().rest([...kinds]);
+  const given = kinds.filter((kind) => field.at(kind).present);
+  if (given.length > 1) {
+    field.error({ code: "one-of", message: `${given.join(" and ")} exclude each other` });
+    return undefined;
+  }
+  const kind = given[0];
+  if (kind === undefined) return { kind: "present" };
+  const value = kind === "regex" ? field.at(kind).regex() : field.at(kind).text();
+  return value === undefined ? undefined : { kind, value };
+}
+
+/** A match that has to say something. */
+function required(field: Field): StringMatch | undefined {
+  if (!field.present) return undefined;
+  const match = parseStringMatch(field);
+  if (match === undefined || match.kind !== "present") return match;
+  field.error({ code: "required", message: `one of ${kinds.join(", ")} is required` });
+  return undefined;
+}
+
+const read = [
+  "name",
+  "uri",
+  "ignoreUriCase",
+  "scheme",
+  "method",
+  "authority",
+  "headers",
+  "withoutHeaders",
+  "queryParams",
+  "port",
+  "sourceLabels",
+  "sourceNamespace",
+  "gateways",
+];
+
+/** Undefined: it does not concern the mesh (only gateways). */
+export function parseRequestMatch(field: Field): RequestMatch | undefined {
+  field.object().rest(read);
+  const headers: HeaderMatch[] = [];
+  for (const name of ["method", "scheme", "authority"] as const) {
+    const match = required(field.at(name));
+    if (match) headers.push({ name: `:${name}`, match, invert: false });
+  }
+  headers.push(
+    ...parseHeaders(field.at("headers"), false),
+    ...parseHeaders(field.at("withoutHeaders"), true),
+  );
+  const path = required(field.at("uri"));
+  const port = field.at("port").integer(1, 65535);
+  const sourceNamespace = field.at("sourceNamespace").text();
+  const sourceLabels: Record<string, string> = {};
+  for (const [key, value] of field.at("sourceLabels").entries()) sourceLabels[key] = value.text() ?? "";
+  const gateways = field.at("gateways").texts();
+  if (gateways.length > 0 && !gateways.includes("mesh")) {
+    field.at("gateways").ignored("gateways are not built yet: this match is not in effect");
+    return undefined;
+  }
+  return {
+    ...(path && { path }),
+    ignorePathCase: (field.at("ignoreUriCase").bool() ?? false) && path?.kind !== "regex",
+    morePaths: [],
+    headers,
+    query: parseQuery(field.at("queryParams")),
+    ...(port !== undefined && { port }),
+    sourceLabels,
+    ...(sourceNamespace !== undefined && { sourceNamespace }),
+    origin: field.report.origin(field.path),
+  };
+}
+
+function parseHeaders(field: Field, invert: boolean): HeaderMatch[] {
+  return field.entries().flatMap(([key, value]) => {
+    const name = key.toLowerCase();
+    if (notHeaders.includes(name)) {
+      value.ignored(`${name} is matched by its own field: this entry is not in effect`);
+      return [];
+    }
+    if (!/^:?[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)) {
+      value.error({ code: "invalid-value", message: `${JSON.stringify(key)} is no header name` });
+      return [];
+    }
+    const match = parseStringMatch(value);
+    return match === undefined ? [] : [{ name, match, invert }];
+  });
+}
+
+function parseQuery(field: Field): QueryMatch[] {
+  return field.entries().flatMap(([name, value]) => {
+    const match = parseStringMatch(value);
+    return match === undefined ? [] : [{ name, match }];
+  });
+}
