@@ -5,6 +5,7 @@ export type { CompiledCluster, TransportMatch } from "./cluster.ts";
 export type { CompiledEndpoint, CompiledEndpoints } from "./endpoints.ts";
 export type { CompiledListener } from "./listener.ts";
 export { describeProblems, Findings, Path, type Problem } from "./path.ts";
+export { resolveEndpoints } from "./resolve/index.ts";
 export {
   type CompiledResource,
   type CompiledRoute,

@@ -263,6 +263,8 @@ function virtualHost(
     name: host.name,
     domains,
     routes: host.routes.map((r, i) => routeOf(r, inner, routes.at(i), findings)),
+    ...(host.includeRequestAttemptCount ? { requestAttemptCount: true } : {}),
+    ...(host.includeAttemptCountInResponse ? { responseAttemptCount: true } : {}),
     ...withOwner(host.metadata),
   };
 }

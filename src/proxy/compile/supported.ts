@@ -168,7 +168,10 @@ const route: Record<string, Table> = {
     `name virtual_hosts ${headers} most_specific_header_mutations_wins max_direct_response_body_size_bytes metadata`,
     { validate_clusters: harmless("a route to a cluster that is missing answers 503 NC") },
   ),
-  [`${v3}.route.v3.VirtualHost`]: acts(`name domains routes ${headers} retry_policy metadata`),
+  [`${v3}.route.v3.VirtualHost`]: acts(
+    `name domains routes ${headers} retry_policy metadata include_request_attempt_count
+     include_attempt_count_in_response`,
+  ),
   [`${v3}.route.v3.Route`]: acts(`name match route redirect direct_response metadata ${headers}`, {
     decorator: noTracing,
     tracing: noTracing,

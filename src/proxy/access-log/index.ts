@@ -1,0 +1,1 @@
+export { AccessLogWriter, type AccessLogWriterOptions, maxQueuedBytes } from "./writer.ts";

@@ -1,0 +1,320 @@
+/** The proxy's main thread: takes configuration, keeps the last good one, and has the data threads run it. */
+import { availableParallelism } from "node:os";
+import { type LogLevel, logLevels, setLogLevel } from "../../base/index.ts";
+import { AccessLogWriter } from "../access-log/index.ts";
+import type { CompiledListener } from "../compile/index.ts";
+import {
+  clusterWord,
+  type FromWorker,
+  metricRowWords,
+  type ResourceChange,
+  type SecretChange,
+  sharedWords,
+  type WorkerInit,
+} from "../config/index.ts";
+import { MetricStore } from "../telemetry/index.ts";
+import { Applier } from "./applier.ts";
+import { defaultConcurrency, drainGraceMs } from "./limits.ts";
+import { OutlierSweeps } from "./outliers.ts";
+import { peerMetadata } from "./peer-metadata.ts";
+import { clusterStatuses, metricsPage } from "./report.ts";
+import { secretProblem } from "./secrets.ts";
+import { SlotTable } from "./slots.ts";
+import { ResourceState } from "./state.ts";
+import { ThreadGroup } from "./threads.ts";
+import type {
+  Agent,
+  AgentEvent,
+  AgentOptions,
+  AgentTables,
+  CompiledUpdate,
+  ResourceUpdate,
+} from "./types.ts";
+import { Warming } from "./warming.ts";
+
+/** Starts the data threads at once; `started` resolves when they run. */
+export function createAgent(options: AgentOptions): Agent {
+  return new ProxyAgent(options);
+}
+
+/** Gauges of a thread that died, and the shared count that each stands for. */
+const sharedGauges: Readonly<Record<string, number>> = {
+  envoy_cluster_upstream_cx_active: clusterWord.connections,
+  envoy_cluster_upstream_rq_active: clusterWord.requests,
+  envoy_cluster_upstream_rq_pending_active: clusterWord.pending,
+};
+
+class ProxyAgent implements Agent {
+  readonly started: Promise<void>;
+  readonly node: AgentOptions["node"];
+  private readonly options: AgentOptions;
+  private readonly shared = new SharedArrayBuffer(sharedWords * Int32Array.BYTES_PER_ELEMENT);
+  private readonly words = new Int32Array(this.shared);
+  private readonly state = new ResourceState(new SlotTable(this.words));
+  private readonly metrics = new MetricStore();
+  private readonly threads: ThreadGroup;
+  private readonly warmingPart: Warming;
+  private readonly sweeps: OutlierSweeps;
+  private readonly applier: Applier;
+  private readonly logs: AccessLogWriter;
+  private readonly listeners = new Set<(event: AgentEvent) => void>();
+  private readonly drains = new Set<(direction: string, forced: number) => void>();
+  private draining = false;
+
+  constructor(options: AgentOptions) {
+    this.options = options;
+    this.node = options.node;
+    const { clock, rng, log } = options;
+    this.logs = new AccessLogWriter({ log: log.child("access-log"), ...options.accessLog });
+    this.threads = new ThreadGroup({
+      count: Math.max(1, Math.min(options.concurrency ?? defaultConcurrency, availableParallelism())),
+      create: options.createWorker,
+      clock,
+      rng,
+      log: log.child("threads"),
+      init: (index) => this.threadInit(index),
+      state: () => ({ resources: this.state.full(), secrets: this.applier.secrets() }),
+      onMessage: (index, message) => this.receive(index, message),
+      onDeath: (index, reason) => this.buried(index, reason),
+    });
+    this.warmingPart = new Warming({
+      clock,
+      missing: (l) => this.missing(l),
+      activate: (l, lacking) => this.applier.activate(l, lacking),
+    });
+    this.sweeps = new OutlierSweeps({
+      clock,
+      words: this.words,
+      state: this.state,
+      onReturn: (cluster, endpoint) => {
+        log.info("an endpoint returned from ejection", { cluster, endpoint });
+        this.emit({ kind: "returned", cluster, endpoint });
+      },
+    });
+    this.applier = new Applier({
+      clock,
+      log,
+      state: this.state,
+      warming: this.warmingPart,
+      push: (resources, secrets) => this.threads.update(resources, secrets),
+      onPushed: (changes) => this.pushed(changes),
+      emit: (event) => this.emit(event),
+      ...(options.lockAddress ? { lockAddress: options.lockAddress } : {}),
+    });
+    this.started = this.threads.start();
+  }
+
+  apply(update: ResourceUpdate): ReturnType<Agent["apply"]> {
+    return this.applier.apply(update);
+  }
+
+  applyCompiled(update: CompiledUpdate): ReturnType<Agent["applyCompiled"]> {
+    return this.applier.applyCompiled(update);
+  }
+
+  async setSecret(secret: SecretChange): Promise<void> {
+    const wrong = secretProblem(secret);
+    if (wrong !== undefined) throw new Error(`secret ${secret.name}: ${wrong}`);
+    await this.applier.setSecret(secret);
+  }
+
+  secrets(): readonly SecretChange[] {
+    return this.applier.secrets();
+  }
+
+  prometheus(): string {
+    return metricsPage({
+      samples: this.metrics.collect(),
+      clusters: this.clusters(),
+      restarts: this.threads.restarts,
+      lostSeries: this.metrics.lost,
+      ready: this.ready(),
+      droppedLogBytes: this.logs.dropped,
+      refusals: this.applier.refusals().length,
+    });
+  }
+
+  ready(): boolean {
+    return this.unready().length === 0;
+  }
+
+  unready(): readonly string[] {
+    const why: string[] = [];
+    if (!this.threads.allUp) why.push("data threads are starting or taking over configuration");
+    if (!this.applier.initialised) why.push("no listeners have arrived");
+    for (const { name, lacking } of this.warming())
+      why.push(`listener ${name} waits for ${lacking.join(", ")}`);
+    if (this.draining) why.push("draining");
+    return why;
+  }
+
+  tables(): AgentTables {
+    const { state } = this;
+    const names = [...state.clusters.keys()];
+    return {
+      listeners: [...state.listeners.values()].map((l) => l.config),
+      routes: new Map(state.routeTables().map((t) => [t.name, t])),
+      clusters: new Map(
+        names.map((n) => [n, { ...state.clusters.get(n)!.config, slot: state.clusterSlot(n) ?? -1 }]),
+      ),
+      endpoints: new Map(
+        names.flatMap((n) => {
+          const endpoints = state.endpointsOf(n);
+          return endpoints ? [[n, endpoints] as const] : [];
+        }),
+      ),
+    };
+  }
+
+  clusters(): ReturnType<Agent["clusters"]> {
+    return clusterStatuses(this.tables(), this.words);
+  }
+
+  sources(): ReturnType<Agent["sources"]> {
+    return this.applier.sources();
+  }
+
+  refusals(): ReturnType<Agent["refusals"]> {
+    return this.applier.refusals();
+  }
+
+  warming(): ReturnType<Agent["warming"]> {
+    return this.warmingPart.list().map(({ listener, lacking }) => ({ name: listener.name, lacking }));
+  }
+
+  drain(direction: "inbound" | "outbound" | "all", deadlineMs: number): Promise<{ forced: number }> {
+    this.draining = true;
+    const wanted = this.threads.running;
+    return new Promise((resolve) => {
+      let answered = 0;
+      let forced = 0;
+      const finish = (): void => {
+        timer.cancel();
+        this.drains.delete(onDrained);
+        resolve({ forced });
+      };
+      const onDrained = (which: string, count: number): void => {
+        if (which !== direction) return;
+        forced += count;
+        if (++answered >= wanted) finish();
+      };
+      const timer = this.options.clock.after(deadlineMs + drainGraceMs, finish);
+      this.drains.add(onDrained);
+      this.threads.broadcast({ kind: "drain", direction, deadlineMs });
+      if (wanted === 0) finish();
+    });
+  }
+
+  setLogLevel(scope: string, level: string): void {
+    if (!(logLevels as readonly string[]).includes(level)) throw new Error(`${level} is not a log level`);
+    setLogLevel(level as LogLevel, scope);
+    this.threads.broadcast({ kind: "log-level", scope, level });
+  }
+
+  reopenLogs(): void {
+    this.logs.reopen();
+  }
+
+  on(listener: (event: AgentEvent) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  get restarts(): number {
+    return this.threads.restarts;
+  }
+
+  async stop(): Promise<void> {
+    this.sweeps.stop();
+    this.warmingPart.stop();
+    this.threads.stop();
+    this.applier.stop();
+    await this.logs.close();
+  }
+
+  private threadInit(index: number): WorkerInit {
+    const metrics = new SharedArrayBuffer(metricRowWords * Float64Array.BYTES_PER_ELEMENT);
+    this.metrics.addRow(index, new Float64Array(metrics));
+    const { node, proxyCredential, rng } = this.options;
+    return {
+      kind: "init",
+      index,
+      shared: this.shared,
+      metrics,
+      peerMetadata: peerMetadata(node.peer),
+      peerMetadataId: node.id,
+      localPeer: node.peer,
+      proxyCredential: proxyCredential ?? null,
+      seed: rng.int(0x7fff_ffff),
+    };
+  }
+
+  private receive(index: number, message: FromWorker): void {
+    const { log } = this.options;
+    switch (message.kind) {
+      case "series":
+        if (!this.metrics.addSeries(index, message.slot, message.name, message.labels))
+          log.warn("a metric series makes no sense", { name: message.name });
+        break;
+      case "access-log":
+        this.logs.write(message.path, message.lines);
+        break;
+      case "event":
+        log.warn("an endpoint was ejected", {
+          cluster: message.cluster,
+          endpoint: message.endpoint,
+          reason: message.reason,
+        });
+        this.emit({
+          kind: "ejected",
+          cluster: message.cluster,
+          endpoint: message.endpoint,
+          reason: message.reason,
+        });
+        break;
+      case "drained":
+        for (const done of this.drains) done(message.direction, message.forced);
+        break;
+      case "log":
+        log.child("data", { thread: index })[message.level](message.message, message.fields);
+        break;
+      default:
+    }
+  }
+
+  /** Takes back from the shared counts what the thread held when it died. */
+  private buried(index: number, reason: string): void {
+    for (const { name, labels, values } of this.metrics.retire(index)) {
+      const word = sharedGauges[name];
+      const at = labels.indexOf("cluster_name");
+      const slot = at === -1 ? undefined : this.state.clusterSlot(labels[at + 1]!);
+      if (word !== undefined && slot !== undefined) Atomics.sub(this.words, slot + word, values[0]!);
+    }
+    this.emit({ kind: "thread-died", thread: index, reason });
+  }
+
+  private pushed(changes: readonly ResourceChange[]): void {
+    this.state.release(changes);
+    for (const { type, name } of changes) if (type === "cluster") this.sweeps.update(name);
+  }
+
+  private missing(listener: CompiledListener): string[] {
+    const lacking = listener.routeTables.filter((t) => !this.state.routes.has(t)).map((t) => `route ${t}`);
+    const chains = [...listener.config.filterChains];
+    if (listener.config.defaultFilterChain) chains.push(listener.config.defaultFilterChain);
+    const names = chains.flatMap(({ tls }) =>
+      tls ? [tls.certSecret, ...(tls.validation ? [tls.validation.caSecret] : [])] : [],
+    );
+    for (const name of new Set(names)) if (!this.applier.hasSecret(name)) lacking.push(`secret ${name}`);
+    // Only the first version waits for endpoints: Envoy starts its listeners after its clusters.
+    if (this.state.listeners.has(listener.name)) return lacking;
+    for (const c of this.state.clusters.values())
+      if (c.edsName !== undefined && !this.state.assignments.has(c.edsName))
+        lacking.push(`endpoints ${c.edsName}`);
+    return lacking;
+  }
+
+  private emit(event: AgentEvent): void {
+    for (const listener of this.listeners) listener(event);
+  }
+}
