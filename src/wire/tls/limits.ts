@@ -10,3 +10,8 @@ export const maxClientHelloBytes = 64 * 1024;
 export const maxAlpnProtocols = 32;
 /** Certificates of a chain handed to verifyPeer. OpenSSL's verify depth default is 100; BoringSSL reads 10. */
 export const maxChainLength = 10;
+/** First and longest wait between two looks at a connection whose first bytes are not yet decisive. */
+export const inspectFirstWaitMs = 1;
+export const inspectLongestWaitMs = 32;
+/** How long a connection may take to show what it is. Envoy listener_filters_timeout: 15 s; Linkerd detects 10 s. */
+export const inspectTimeoutMs = 10_000;

@@ -1,0 +1,104 @@
+/** Chooses by the first bytes before any is read: MSG_PEEK on the descriptor, since upgradeTLS takes none back. */
+import { dlopen, FFIType, ptr } from "bun:ffi";
+import type { Clock } from "../../base/index.ts";
+import { type ClientHelloPeek, peekClientHello } from "./client-hello.ts";
+import { inspectFirstWaitMs, inspectLongestWaitMs, inspectTimeoutMs, maxClientHelloBytes } from "./limits.ts";
+
+/** What a connection begins with. `closed`: the peer went away; `silent`: nothing decisive in time. */
+export type Inspection =
+  | { readonly kind: "tls"; readonly sni: string; readonly alpn: readonly string[] }
+  | { readonly kind: "plain" }
+  | { readonly kind: "bad"; readonly detail: string }
+  | { readonly kind: "silent" }
+  | { readonly kind: "closed" };
+
+const peekFlags = 0x2 /* MSG_PEEK */ | 0x40; /* MSG_DONTWAIT */
+const ipprotoTcp = 6;
+const tcpDeferAccept = 9;
+
+interface Libc {
+  recv(fd: number, buffer: number, length: number, flags: number): number;
+  setsockopt(fd: number, level: number, name: number, value: number, length: number): number;
+}
+
+let libc: Libc | undefined;
+/** TRAP: the pointer of a small array goes stale when the array moves; over its own ArrayBuffer it does not. */
+let scratch: Uint8Array<ArrayBuffer> | undefined;
+
+function load(): Libc {
+  if (libc) return libc;
+  const { i32, u64, ptr: pointer, i64 } = FFIType;
+  const { symbols } = dlopen("libc.so.6", {
+    recv: { args: [i32, u64, u64, i32], returns: i64 },
+    setsockopt: { args: [i32, i32, i32, pointer, i32], returns: i32 },
+  });
+  libc = symbols as unknown as Libc;
+  return libc;
+}
+
+/** Bytes waiting in the socket, not consumed: view valid until the next call; empty = closed; undefined = none yet. */
+export function peekBytes(fd: number): Uint8Array | undefined {
+  scratch ??= new Uint8Array(new ArrayBuffer(maxClientHelloBytes));
+  const n = Number(load().recv(fd, Number(ptr(scratch)), scratch.length, peekFlags));
+  return n < 0 ? undefined : scratch.subarray(0, n);
+}
+
+/**
+ * Has the kernel hand over connections only once a byte has come (or after `seconds`), so that `inspect` seldom
+ * waits. Not for ports where the server speaks first. Returns false where the option was not taken.
+ */
+export function deferAccept(listenerFd: number, seconds: number): boolean {
+  const value = new Int32Array(new ArrayBuffer(4));
+  value[0] = seconds;
+  return load().setsockopt(listenerFd, ipprotoTcp, tcpDeferAccept, ptr(value) as unknown as number, 4) === 0;
+}
+
+function judge(peek: ClientHelloPeek): Inspection | undefined {
+  if (!peek.tls) return { kind: "plain" };
+  if ("error" in peek) return { kind: "bad", detail: peek.error };
+  return peek.complete ? { kind: "tls", sni: peek.sni, alpn: peek.alpn } : undefined;
+}
+
+export interface InspectOptions {
+  readonly clock: Clock;
+  /** Default limits.ts inspectTimeoutMs. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Tells how a connection begins; call in `open`, before anything is read. `done` is called once, mostly before this
+ * returns. Otherwise the socket is paused and looked at again after 1, 2, 4 ... 32 ms (there is no wake-up without a
+ * read); it is resumed before `done`, which upgrades it, reads on as plain, or closes it.
+ */
+export function inspect(
+  socket: Bun.Socket<unknown>,
+  options: InspectOptions,
+  done: (found: Inspection) => void,
+): void {
+  const fd = (socket as unknown as { fd: number }).fd;
+  const first = peekBytes(fd);
+  const found = first && (first.length === 0 ? { kind: "closed" as const } : judge(peekClientHello(first)));
+  if (found) {
+    done(found);
+    return;
+  }
+  const { clock } = options;
+  const deadline = clock.now() + (options.timeoutMs ?? inspectTimeoutMs);
+  let wait = inspectFirstWaitMs;
+  socket.pause();
+  const look = (): void => {
+    const now = (socket as unknown as { fd: number }).fd;
+    const bytes = now < 0 || socket.readyState <= 0 ? new Uint8Array(0) : peekBytes(now);
+    let result: Inspection | undefined;
+    if (bytes) result = bytes.length === 0 ? { kind: "closed" } : judge(peekClientHello(bytes));
+    if (!result && clock.now() >= deadline) result = { kind: "silent" };
+    if (result) {
+      if (result.kind !== "closed") socket.resume();
+      done(result);
+      return;
+    }
+    wait = Math.min(wait * 2, inspectLongestWaitMs);
+    clock.after(wait, look);
+  };
+  clock.after(wait, look);
+}
