@@ -12,9 +12,10 @@ $(BUN):
 	@mkdir -p .tools
 	@npm install --silent --no-save --no-package-lock --no-audit --no-fund --prefix .tools bun@$(BUN_VERSION)
 
-$(SETUP): $(BUN) package.json bun.lock tools/proto.ts $(shell find src/proto/local -name '*.proto')
+$(SETUP): $(BUN) package.json bun.lock tools/proto.ts tools/schemas.ts $(shell find src/proto/local -name '*.proto')
 	@$(BUN) install --frozen-lockfile --silent
 	@$(BUN) tools/proto.ts
+	@$(BUN) tools/schemas.ts
 	@mkdir -p .cache && touch $@
 
 ## The story: a mesh on this machine, the four manifests, real traffic. OUT=f.json, WITHOUT=<manifest>.

@@ -1,3 +1,10 @@
+export type { ColumnDefinition } from "./columns.ts";
+export { isIpv4 } from "./core-rules.ts";
+export { applyDefaults } from "./defaults.ts";
 export type * from "./istio-types.ts";
 export type * from "./linkerd-types.ts";
+export { checkLabels, isDnsLabel, isDnsSubdomain, isLabelValue, isQualifiedName } from "./meta.ts";
+export type { Cause, Schema } from "./schema.ts";
+export { apiVersionOf, type Kind, kindOf, kindOfResource, kinds, parseApiVersion } from "./table.ts";
 export type * from "./types.ts";
+export { objectSchema, type Validation, validate, validateObject } from "./validate.ts";

@@ -1,0 +1,152 @@
+/** Rules of core kinds that a schema cannot say. They run on well-typed, defaulted objects. */
+import { checkLabels, isDnsLabel, isDnsSubdomain } from "./meta.ts";
+import type { Cause } from "./schema.ts";
+import type { Kind } from "./table.ts";
+import type { EndpointSlice, KubeObject, Service, ServicePort } from "./types.ts";
+
+/** Most bytes of all values of a Secret or ConfigMap together, as in Kubernetes. */
+export const MAX_DATA_BYTES = 1024 * 1024;
+/** Most endpoints of one slice, as in Kubernetes. */
+export const MAX_SLICE_ENDPOINTS = 1000;
+
+const invalid = (field: string, value: unknown, message: string): Cause => ({
+  field,
+  message: `Invalid value: ${JSON.stringify(value)}: ${message}`,
+  reason: "FieldValueInvalid",
+});
+const required = (field: string, why: string): Cause => ({
+  field,
+  message: `Required value${why && `: ${why}`}`,
+  reason: "FieldValueRequired",
+});
+const duplicate = (field: string, value: unknown): Cause => ({
+  field,
+  message: `Duplicate value: ${JSON.stringify(value)}`,
+  reason: "FieldValueDuplicate",
+});
+
+/** Causes why a new or changed object cannot be stored. */
+export function checkRules(kind: Kind, object: KubeObject, old?: KubeObject): Cause[] {
+  if (kind.group === "" && kind.kind === "Service") return checkService(object as Service, old as Service);
+  if (kind.kind === "Secret" || kind.kind === "ConfigMap") return checkData(object, old);
+  if (kind.kind === "EndpointSlice") return checkSlice(object as EndpointSlice, old as EndpointSlice);
+  return [];
+}
+
+function checkService(service: Service, old?: Service): Cause[] {
+  const spec = service.spec ?? {};
+  const causes = checkLabels(spec.selector, "spec.selector");
+  const headless = spec.clusterIP === "None";
+  const ports = spec.ports ?? [];
+  if (spec.type === "ExternalName") {
+    if (!spec.externalName || !isDnsSubdomain(spec.externalName.replace(/\.$/, ""))) {
+      causes.push(required("spec.externalName", "a DNS name"));
+    }
+    if (spec.clusterIP)
+      causes.push(invalid("spec.clusterIP", spec.clusterIP, "may not be set for ExternalName"));
+  } else if (ports.length === 0 && !headless) causes.push(required("spec.ports", ""));
+  const was = old?.spec?.clusterIP;
+  if (was && spec.clusterIP !== was && spec.type !== "ExternalName" && old?.spec?.type !== "ExternalName") {
+    causes.push(invalid("spec.clusterIPs[0]", spec.clusterIP, "may not change once set"));
+  }
+  return [...causes, ...checkPorts(ports)];
+}
+
+function checkPorts(ports: readonly ServicePort[]): Cause[] {
+  const causes: Cause[] = [];
+  const names = new Set<string>();
+  const numbers = new Set<string>();
+  for (const [i, port] of ports.entries()) {
+    const at = `spec.ports[${i}]`;
+    if (port.name) {
+      if (!isDnsLabel(port.name))
+        causes.push(invalid(`${at}.name`, port.name, "must be a lowercase RFC 1123 label"));
+      if (names.has(port.name)) causes.push(duplicate(`${at}.name`, port.name));
+      names.add(port.name);
+    } else if (ports.length > 1) causes.push(required(`${at}.name`, ""));
+    const key = `${port.port}/${port.protocol ?? "TCP"}`;
+    if (numbers.has(key)) causes.push(duplicate(at, { port: port.port, protocol: port.protocol ?? "TCP" }));
+    numbers.add(key);
+    const target = port.targetPort;
+    if (typeof target === "number" && (target < 1 || target > 65_535)) {
+      causes.push(invalid(`${at}.targetPort`, target, "must be between 1 and 65535, inclusive"));
+    }
+    if (typeof target === "string" && !/^(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?$/.test(target)) {
+      causes.push(invalid(`${at}.targetPort`, target, "must be a port name of at most 15 characters"));
+    }
+  }
+  return causes;
+}
+
+function checkData(object: KubeObject, old?: KubeObject): Cause[] {
+  const causes: Cause[] = [];
+  let bytes = 0;
+  for (const field of ["data", "binaryData"]) {
+    for (const [key, value] of Object.entries((object[field] ?? {}) as Record<string, string>)) {
+      bytes += value.length;
+      if (!/^[-._a-zA-Z0-9]{1,253}$/.test(key) || key === "." || key === "..") {
+        causes.push(
+          invalid(
+            `${field}[${key.slice(0, 300)}]`,
+            key.slice(0, 300),
+            "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+          ),
+        );
+      }
+    }
+  }
+  if (bytes > MAX_DATA_BYTES) {
+    causes.push({
+      field: "data",
+      message: `Too long: may not be more than ${MAX_DATA_BYTES} bytes`,
+      reason: "FieldValueTooLong",
+    });
+  }
+  if (old?.["immutable"] === true) {
+    for (const field of ["data", "binaryData", "immutable"]) {
+      if (!Bun.deepEquals(old[field] ?? {}, object[field] ?? {})) {
+        causes.push({
+          field,
+          message: "Forbidden: field is immutable when `immutable` is set",
+          reason: "FieldValueForbidden",
+        });
+      }
+    }
+  }
+  if (old && object.kind === "Secret" && old["type"] !== object["type"]) {
+    causes.push(invalid("type", object["type"], "field is immutable"));
+  }
+  return causes;
+}
+
+function checkSlice(slice: EndpointSlice, old?: EndpointSlice): Cause[] {
+  const causes: Cause[] = [];
+  const endpoints = slice.endpoints ?? [];
+  if (endpoints.length > MAX_SLICE_ENDPOINTS) {
+    causes.push({
+      field: "endpoints",
+      message: `Too many: ${endpoints.length}: must have at most ${MAX_SLICE_ENDPOINTS} items`,
+      reason: "FieldValueTooMany",
+    });
+  }
+  for (const [i, endpoint] of endpoints.slice(0, MAX_SLICE_ENDPOINTS).entries()) {
+    if (endpoint.addresses.length === 0)
+      causes.push(required(`endpoints[${i}].addresses`, "must contain at least 1 address"));
+    for (const [j, address] of endpoint.addresses.entries()) {
+      const ok =
+        slice.addressType === "IPv4" ? isIpv4(address) : typeof address === "string" && address !== "";
+      if (!ok)
+        causes.push(
+          invalid(`endpoints[${i}].addresses[${j}]`, address, `must be a valid ${slice.addressType} address`),
+        );
+    }
+  }
+  if (old && old.addressType !== slice.addressType) {
+    causes.push(invalid("addressType", slice.addressType, "field is immutable"));
+  }
+  return causes;
+}
+
+/** Four decimal parts without leading zeros. */
+export const isIpv4 = (text: string): boolean =>
+  /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.|$)){4}$/.test(text) && !text.endsWith(".");

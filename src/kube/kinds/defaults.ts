@@ -1,0 +1,64 @@
+/** Core defaulting: what Kubernetes fills in where the author is silent. Pure; returns a new object. */
+import type { Kind } from "./table.ts";
+import type { KubeObject, ServicePort, ServiceSpec } from "./types.ts";
+
+/** Applies the defaults of the kind. Addresses are not allotted here: that needs the store. */
+export function applyDefaults(kind: Kind, object: KubeObject): KubeObject {
+  const apply = kind.group === "" || kind.group === "discovery.k8s.io" ? defaults[kind.kind] : undefined;
+  return apply ? apply(object) : object;
+}
+
+const defaults: Readonly<Record<string, (object: KubeObject) => KubeObject>> = {
+  Namespace: (o) => ({
+    ...o,
+    metadata: {
+      ...o.metadata,
+      labels: { ...o.metadata.labels, "kubernetes.io/metadata.name": o.metadata.name },
+    },
+    spec: { finalizers: ["kubernetes"], ...(o.spec as object | undefined) },
+    status: { phase: "Active", ...(o.status as object | undefined) },
+  }),
+  Service: (o) => ({
+    ...o,
+    spec: service((o.spec ?? {}) as ServiceSpec),
+    status: o.status ?? { loadBalancer: {} },
+  }),
+  Secret: secret,
+  EndpointSlice: (o) => ({
+    ...o,
+    endpoints: o["endpoints"] ?? [],
+    ...(o["ports"]
+      ? { ports: (o["ports"] as object[]).map((p) => ({ name: "", protocol: "TCP", ...p })) }
+      : {}),
+  }),
+};
+
+function service(spec: ServiceSpec): ServiceSpec {
+  const type = spec.type ?? "ClusterIP";
+  const ports = spec.ports?.map(
+    (p): ServicePort => ({ ...p, protocol: p.protocol ?? "TCP", targetPort: p.targetPort ?? p.port }),
+  );
+  const common = { ...spec, ...(ports && { ports }), sessionAffinity: spec.sessionAffinity ?? "None", type };
+  if (type === "ExternalName") return common;
+  return {
+    ...common,
+    internalTrafficPolicy: spec.internalTrafficPolicy ?? "Cluster",
+    ipFamilies: spec.ipFamilies ?? ["IPv4"],
+    ipFamilyPolicy: spec.ipFamilyPolicy ?? "SingleStack",
+  };
+}
+
+/** `stringData` is written only: it lands in `data` as base64 and wins over what stood there. */
+function secret(o: KubeObject): KubeObject {
+  const { stringData, ...rest } = o as KubeObject & { stringData?: Record<string, string> | null };
+  const written = Object.entries(stringData ?? {}).map(
+    ([key, value]) => [key, Buffer.from(value, "utf8").toString("base64")] as const,
+  );
+  return {
+    ...rest,
+    type: (o["type"] as string | undefined) ?? "Opaque",
+    ...(written.length > 0 && {
+      data: { ...(o["data"] as object | undefined), ...Object.fromEntries(written) },
+    }),
+  };
+}
