@@ -26,7 +26,9 @@ export class RequestParser {
   private mode = inHead;
   private failure: Http1Error | null = null;
   private running = false;
+  /** Known to be right: a client repeats its Host. */
   private lastHost = "";
+  private keep = true;
 
   private readonly handler: RequestHandler;
   private readonly limits: Http1Limits;
@@ -47,10 +49,15 @@ export class RequestParser {
 
   /**
    * The answer to the last request is written: goes on with what is held. May be called from within a
-   * handler. Without a complete request before it, it does nothing.
+   * handler. Without a complete request before it, it does nothing; behind a request that was the last of
+   * its connection (`keepAlive` false) everything is ignored.
    */
   next(): Http1Error | null {
     if (this.mode !== holding) return this.failure;
+    if (!this.keep) {
+      this.close();
+      return null;
+    }
     this.mode = inHead;
     if (this.running || this.held.length === 0) return null;
     this.run(this.held.take(), true);
@@ -132,6 +139,7 @@ export class RequestParser {
     if (request === null) return end;
     if (request.chunked) this.body.beginChunked();
     else this.body.beginLength(Math.max(0, request.contentLength));
+    this.keep = request.keepAlive;
     const endStream = this.body.done;
     this.mode = endStream ? holding : inBody;
     this.handler.onRequest(request, endStream);
@@ -186,9 +194,11 @@ export class RequestParser {
     const { host } = fields;
     if (host === null) {
       if (version === 11) return errors.hostMissing;
+    } else if (host === "") {
+      // Right only where the target has no authority (RFC 9110 section 7.2).
+      if (target !== "*") return errors.host;
     } else if (host !== this.lastHost) {
-      // Empty is right only where the target has no authority (RFC 9110 section 7.2).
-      if (host === "" ? target !== "*" : !isAuthority(host)) return errors.host;
+      if (!isAuthority(host)) return errors.host;
       this.lastHost = host;
     }
     if (target.charCodeAt(0) !== 47 || method === "CONNECT") {
