@@ -11,6 +11,7 @@ export class Path {
     this.label = label;
   }
 
+  /** An empty name is not printed: for a file, whose paths begin with its own fields. */
   static root(name: string): Path {
     return new Path(undefined, name, undefined);
   }
@@ -35,8 +36,9 @@ export class Path {
   toString(): string {
     if (!this.parent) return String(this.key);
     if (typeof this.key === "number") return `${this.parent}[${this.key}]`;
-    const plain = /^[\w-]+$/.test(this.key);
-    return plain ? `${this.parent}.${this.label ?? this.key}` : `${this.parent}["${this.key}"]`;
+    const outer = String(this.parent);
+    if (!/^[\w-]+$/.test(this.key)) return `${outer}["${this.key}"]`;
+    return `${outer}${outer === "" ? "" : "."}${this.label ?? this.key}`;
   }
 }
 

@@ -1,0 +1,2 @@
+export { type Health, type HealthOptions, startHealth } from "./health.ts";
+export { type Admin, type AdminOptions, startAdmin } from "./server.ts";

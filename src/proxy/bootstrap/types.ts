@@ -1,0 +1,45 @@
+/** A bootstrap file read: what to run, or what is wrong with it and where. */
+import type { CompiledResource, SecretSource } from "../compile/index.ts";
+
+/** Line and column count from 1. */
+export interface BootstrapPlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** The whole line, for a caret. */
+  readonly text: string;
+}
+
+export interface BootstrapProblem {
+  /** `static_resources.clusters[0].lb_policy`; empty where the text as a whole is meant. */
+  readonly path: string;
+  readonly message: string;
+  readonly where: BootstrapPlace;
+}
+
+/** Plain JSON values: it crosses from the compiling process to the running one. */
+export interface CompiledBootstrap {
+  readonly node: {
+    readonly id: string;
+    readonly cluster: string;
+    readonly metadata: Readonly<Record<string, unknown>>;
+  };
+  readonly admin?: { readonly address: string; readonly port: number };
+  /** With the JSON form of each as Envoy would print it. */
+  readonly resources: readonly { readonly resource: CompiledResource; readonly json: string }[];
+  readonly secrets: readonly SecretSource[];
+  /** The whole bootstrap in Envoy's JSON form, keys and inline secrets left out. */
+  readonly json: string;
+}
+
+export type BootstrapResult =
+  | {
+      readonly ok: true;
+      readonly bootstrap: CompiledBootstrap;
+      readonly warnings: readonly BootstrapProblem[];
+    }
+  | {
+      readonly ok: false;
+      readonly errors: readonly BootstrapProblem[];
+      readonly warnings: readonly BootstrapProblem[];
+    };
