@@ -56,6 +56,8 @@ export class DeltaSubscription {
   private readonly absent = new Set<string>();
   /** Unsubscribed while under a wildcard: to be sent again or declared gone. */
   private readonly again = new Set<string>();
+  /** In `known`, but the client said no to that version. */
+  private readonly refused = new Set<string>();
   private awaited: Outstanding | undefined;
   private first = true;
   private counter = 0;
@@ -67,9 +69,10 @@ export class DeltaSubscription {
     return this.names;
   }
 
-  /** What the client has, by our books. */
+  /** What the client runs, by our books: sent, and not refused. */
   get versions(): ReadonlyMap<string, string> {
-    return this.known;
+    if (this.refused.size === 0) return this.known;
+    return new Map([...this.known].filter(([name]) => !this.refused.has(name)));
   }
 
   /** A response waits for its ACK. */
@@ -139,6 +142,7 @@ export class DeltaSubscription {
       request.error,
       awaited.added.map((r) => r.name),
     );
+    for (const name of names) this.refused.add(name);
     this.lastNack = { names, message: request.error };
     return { kind: "nack", nack: this.lastNack };
   }
@@ -202,10 +206,12 @@ export class DeltaSubscription {
     const nonce = `${++this.counter}`;
     for (const { name, version } of delta.added) {
       this.known.set(name, version);
+      this.refused.delete(name);
       this.absent.delete(name);
     }
     for (const name of delta.removed) {
       this.known.delete(name);
+      this.refused.delete(name);
       if (this.names.has(name)) this.absent.add(name);
     }
     this.again.clear();

@@ -1,0 +1,61 @@
+/** One type of one stream: the subscription, and the times and timers around it. */
+import type { Timer } from "../../base/index.ts";
+import { DeltaSubscription, type Nack } from "../protocol/index.ts";
+import type { SyncState, TypeStatus } from "./types.ts";
+
+export class TypeState {
+  readonly typeUrl: string;
+  readonly subscription = new DeltaSubscription();
+  /** May differ from what the client has: ask the source. */
+  dirty = true;
+  /** The ACK is late: later types need not wait for it any more. */
+  overdue = false;
+  private late: Timer | undefined;
+  private sentAt: number | undefined;
+  private ackedAt: number | undefined;
+  private refusal: (Nack & { at: number }) | undefined;
+
+  constructor(typeUrl: string) {
+    this.typeUrl = typeUrl;
+  }
+
+  /** Later types wait for this one. */
+  get blocks(): boolean {
+    return this.subscription.outstanding && !this.overdue;
+  }
+
+  sent(at: number, late: Timer): void {
+    this.sentAt = at;
+    this.overdue = false;
+    this.late = late;
+  }
+
+  answered(at: number, nack: Nack | undefined): void {
+    this.late?.cancel();
+    this.overdue = false;
+    if (nack === undefined) {
+      this.ackedAt = at;
+      this.refusal = undefined;
+    } else this.refusal = { ...nack, at };
+  }
+
+  close(): void {
+    this.late?.cancel();
+  }
+
+  private get state(): SyncState {
+    if (!this.subscription.sentAnything) return "NOT SENT";
+    return this.subscription.outstanding || this.refusal !== undefined || this.dirty ? "STALE" : "SYNCED";
+  }
+
+  status(): TypeStatus {
+    return {
+      typeUrl: this.typeUrl,
+      state: this.state,
+      resources: this.subscription.versions.size,
+      ...(this.sentAt === undefined ? {} : { sentAt: this.sentAt }),
+      ...(this.ackedAt === undefined ? {} : { ackedAt: this.ackedAt }),
+      ...(this.refusal === undefined ? {} : { nack: this.refusal }),
+    };
+  }
+}
