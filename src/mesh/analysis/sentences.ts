@@ -1,15 +1,14 @@
 /** The model in words, by the object that caused it. */
-import {
-  type ConnectionPool,
-  type Destination,
-  type HostRoutes,
-  type Mesh,
-  mtlsFor,
-  type Origin,
-  type OutlierPolicy,
-  type RequestMatch,
-  type RouteRule,
-  type TrafficPolicy,
+import type {
+  ConnectionPool,
+  Destination,
+  HostRoutes,
+  Mesh,
+  Origin,
+  OutlierPolicy,
+  RequestMatch,
+  RouteRule,
+  TrafficPolicy,
 } from "../model/index.ts";
 
 /** `object`: `VirtualService/default/reviews-route`. Empty: nothing of it acts. */
@@ -135,14 +134,21 @@ function outlierWords(o: OutlierPolicy): string {
   );
 }
 
+const accepts = {
+  strict: "accept only mutual TLS of the mesh",
+  permissive: "accept mutual TLS and plaintext",
+  disable: "accept only plaintext",
+} as const;
+
 function mtlsWords(mesh: Mesh, from: (o: Origin) => boolean): string[] {
-  const words: string[] = [];
-  for (const w of mesh.workloads) {
-    const ports = Object.keys(w.authentication.ports).map(Number);
-    for (const port of [undefined, ...ports]) {
-      const rule = port === undefined ? w.authentication.all : mtlsFor(w.authentication, port);
-      if (from(rule.origin)) words.push(`${w.key}${port === undefined ? "" : ` port ${port}`}: ${rule.mode}`);
-    }
+  const by = { strict: new Set<string>(), permissive: new Set<string>(), disable: new Set<string>() };
+  for (const { key, authentication } of mesh.workloads) {
+    const { all, ports } = authentication;
+    if (from(all.origin)) by[all.mode].add(key);
+    for (const [port, rule] of Object.entries(ports))
+      if (from(rule.origin)) by[rule.mode].add(`${key} port ${port}`);
   }
-  return words.length > 0 ? [`callers must come by mutual TLS as said for ${words.join(", ")}`] : [];
+  return (["strict", "permissive", "disable"] as const)
+    .filter((mode) => by[mode].size > 0)
+    .map((mode) => `${[...by[mode]].join(", ")} ${accepts[mode]}`);
 }

@@ -58,7 +58,8 @@ export function httpManager(
     readonly forwardProxy: boolean;
   },
 ): FilterInit {
-  const upgrades = options.forwardProxy ? ["websocket", "CONNECT"] : ["websocket"];
+  // Upgrades within a connection (WebSocket) are not carried by Weft's proxy yet.
+  const upgrades = options.forwardProxy ? ["CONNECT"] : [];
   const manager: ManagerInit = {
     statPrefix: options.statPrefix,
     routeSpecifier: options.routes,

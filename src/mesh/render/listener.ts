@@ -141,7 +141,6 @@ function inboundRoute(cluster: string, port: InboundPort) {
         clusterSpecifier: { case: "cluster" as const, value: cluster },
         timeout: duration(0),
         retryPolicy: retryPolicy(keptConnectionRace),
-        upgradeConfigs: [{ upgradeType: "websocket" }],
       },
     },
     metadata: weftMetadata(port.origin),

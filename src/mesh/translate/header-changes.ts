@@ -3,6 +3,8 @@ import type { HeaderChange, HeaderChanges } from "../model/index.ts";
 import type { Field } from "./field.ts";
 
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** Envoy fills in such words; anything else with a percent sign is meant as it is. */
+const operator = /%[A-Z_0-9]+(?:\([^)%]*\))?(?::\d+)?%/;
 /** A value that would end the line or the message. */
 const forbidden = ["\r", "\n", "\0"];
 /** Written by the proxy alone: changing them would break framing or routing. */
@@ -41,13 +43,12 @@ function pairs(field: Field): readonly HeaderChange[] {
       value.error({ code: "invalid-value", message: "a header's value has no line breaks" });
       return [];
     }
-    return [{ name, value: escapePercent(text) }];
+    if (operator.test(text)) {
+      value.ignored("a value with a command operator such as %RESPONSE_CODE% is not in effect yet");
+      return [];
+    }
+    return [{ name, value: text.replaceAll("%%", "%").replaceAll("%", "%%") }];
   });
-}
-
-/** Envoy reads %...% as a command: manifests of Istio use that, so only a lone % is doubled. */
-function escapePercent(text: string): string {
-  return text.replace(/%[A-Z_0-9]+(?:\([^)%]*\))?(?::\d+)?%|%%|%/g, (m) => (m === "%" ? "%%" : m));
 }
 
 function checkName(field: Field, name: string | undefined): string | undefined {

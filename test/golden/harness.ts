@@ -1,0 +1,116 @@
+/** Cases of translation as data: `in.yaml` -> model, statuses, xDS. `GOLDEN=1 bun test test/golden` rewrites them. */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type DescMessage, fromBinary, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
+import { parseAllDocuments } from "yaml";
+import type { Mesh, MtlsMode } from "../../src/mesh/model/index.ts";
+import { type ProxyNode, type Rendered, renderFor } from "../../src/mesh/render/index.ts";
+import {
+  buildSnapshot,
+  type KubeObject,
+  type Translation,
+  translate,
+} from "../../src/mesh/translate/index.ts";
+import { extensionRegistry, resourceSchema } from "../../src/proxy/compile/index.ts";
+
+const here = import.meta.dir;
+const root = join(here, "../..");
+
+export interface Case {
+  readonly name: string;
+  readonly dir: string;
+  readonly objects: readonly KubeObject[];
+  readonly mtls: MtlsMode;
+  /** `namespace/name` of the workloads whose proxies are rendered. */
+  readonly nodes: readonly string[];
+}
+
+/** Comment lines `# key: value` at the head of in.yaml. */
+function header(text: string, key: string): readonly string[] {
+  const line = new RegExp(`^# ${key}: (.*)$`, "m").exec(text)?.[1];
+  return line?.trim().split(/\s+/) ?? [];
+}
+
+export function parseObjects(text: string): readonly KubeObject[] {
+  return parseAllDocuments(text).flatMap((d) => {
+    const value: unknown = d.toJS();
+    return value === null ? [] : [value as KubeObject];
+  });
+}
+
+export function cases(): readonly Case[] {
+  return readdirSync(here, { withFileTypes: true })
+    .filter((e) => e.isDirectory() && existsSync(join(here, e.name, "in.yaml")))
+    .map((e) => e.name)
+    .sort()
+    .map((name) => {
+      const dir = join(here, name);
+      const text = readFileSync(join(dir, "in.yaml"), "utf8");
+      const files = header(text, "with").map((f) => readFileSync(join(root, f), "utf8"));
+      return {
+        name,
+        dir,
+        objects: [...files, text].flatMap(parseObjects),
+        mtls: (header(text, "mtls")[0] ?? "strict") as MtlsMode,
+        nodes: header(text, "node"),
+      };
+    });
+}
+
+export function translateCase(c: Case, objects: readonly KubeObject[] = c.objects): Translation {
+  return translate(buildSnapshot(objects), { defaultMtls: c.mtls });
+}
+
+/** The node of a workload as its sidecar would present itself; a name that nobody has is a client only. */
+export function nodeOf(mesh: Mesh, key: string): ProxyNode {
+  const [namespace = "", workload = ""] = key.split("/");
+  const w = mesh.workloads.find((x) => x.key === key);
+  return {
+    id: `sidecar~${key}`,
+    kind: "weft",
+    namespace,
+    serviceAccount: w?.serviceAccount ?? workload,
+    workload,
+    address: w?.address ?? "127.66.9.9",
+    labels: w?.labels ?? {},
+    features: [],
+  };
+}
+
+export function render(c: Case, mesh: Mesh): ReadonlyMap<string, Rendered> {
+  return new Map(c.nodes.map((key) => [key, renderFor(mesh, nodeOf(mesh, key))]));
+}
+
+/** Every resource decoded, so that what is judged is the bytes. */
+export function decode(
+  rendered: Rendered,
+): readonly { typeUrl: string; name: string; message: Message; json: JsonValue }[] {
+  return [...rendered].flatMap(([typeUrl, resources]) =>
+    [...resources.values()].map(({ name, bytes }) => {
+      const schema = resourceSchema(typeUrl.slice(typeUrl.lastIndexOf("/") + 1)) as DescMessage;
+      const message = fromBinary(schema, bytes);
+      return { typeUrl, name, message, json: toJson(schema, message, { registry: extensionRegistry }) };
+    }),
+  );
+}
+
+export function xdsJson(all: ReadonlyMap<string, Rendered>): unknown {
+  return Object.fromEntries(
+    [...all].map(([node, rendered]) => [
+      node,
+      Object.fromEntries(
+        [...Map.groupBy(decode(rendered), (r) => r.typeUrl.slice(r.typeUrl.lastIndexOf(".") + 1))].map(
+          ([type, list]) => [type, Object.fromEntries(list.map((r) => [r.name, r.json]))],
+        ),
+      ),
+    ]),
+  );
+}
+
+/** The expected text; with GOLDEN=1 what is given becomes it. */
+export function golden(c: Case, stage: string, value: unknown): { got: string; want: string } {
+  const file = join(c.dir, `out.${stage}.golden.json`);
+  const got = `${JSON.stringify(value, null, 1)}\n`;
+  if (process.env["GOLDEN"] === "1") writeFileSync(file, got);
+  return { got, want: existsSync(file) ? readFileSync(file, "utf8") : "" };
+}
