@@ -1,0 +1,196 @@
+/** Starts and stops the processes of the demo: one `weft dev`, and `weft run` for each application. */
+import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "../src/base/index.ts";
+import {
+  createKubeClient,
+  type KubeClient,
+  type KubeObject,
+  loadKubeconfig,
+  refs,
+} from "../src/kube/client/index.ts";
+
+export interface Instance {
+  /** `reviews-v1-a`. */
+  readonly id: string;
+  readonly service: string;
+  readonly version: string;
+  /** Where the application itself listens, on 127.0.0.1. */
+  readonly appPort: number;
+  /** The workload's own address once it is registered. */
+  address: string;
+  readonly process: Bun.Subprocess;
+}
+
+export interface Stack {
+  readonly dir: string;
+  readonly kubeconfig: string;
+  readonly client: KubeClient;
+  readonly self: readonly string[];
+  readonly instances: readonly Instance[];
+  instance(id: string): Instance;
+  stop(): Promise<void>;
+}
+
+/** id, service, version. */
+const cast: readonly (readonly [string, string, string])[] = [
+  ["details", "details", "v1"],
+  ["ratings", "ratings", "v1"],
+  ["reviews-v1-a", "reviews", "v1"],
+  ["reviews-v1-b", "reviews", "v1"],
+  ["reviews-v2", "reviews", "v2"],
+  ["reviews-v3", "reviews", "v3"],
+  ["web-api", "web-api", "v1"],
+  ["productpage", "productpage", "v1"],
+  ["visitor", "visitor", "v1"],
+];
+
+/** Longest wait for a process to come up. */
+const startLimitMs = 45_000;
+/** Longest wait for a process to go. */
+const stopLimitMs = 12_000;
+
+/** Ports that were free a moment ago; held together, so that no two are the same. */
+async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
+          const server = createServer().once("error", reject);
+          server.listen(0, "127.0.0.1", () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((s) => (s.address() as { port: number }).port);
+  await Promise.all(servers.map((s) => new Promise((resolve) => s.close(resolve))));
+  return ports;
+}
+
+/** A process that ended although it should run: waiting longer is in vain. */
+class Ended extends Error {}
+
+/** Polls until `probe` gives something; fails with the text of `log` when the limit is over. */
+export async function until<T>(
+  what: string,
+  probe: () => Promise<T | undefined>,
+  limitMs = startLimitMs,
+): Promise<T> {
+  const end = performance.now() + limitMs;
+  let last = "";
+  while (performance.now() < end) {
+    const found = await probe().catch((error: unknown) => {
+      if (error instanceof Ended) throw error;
+      last = error instanceof Error ? error.message : String(error);
+      return undefined;
+    });
+    if (found !== undefined) return found;
+    await Bun.sleep(50);
+  }
+  throw new Error(`${what}: not within ${limitMs / 1000} s${last ? ` (${last})` : ""}`);
+}
+
+export async function startStack(self: readonly string[]): Promise<Stack> {
+  const dir = mkdtempSync(join(tmpdir(), "weft-demo-"));
+  const env: Record<string, string> = { ...(process.env as Record<string, string>) };
+  for (const name of Object.keys(env)) if (/_proxy$/i.test(name)) delete env[name];
+  const spawn = (name: string, args: readonly string[]): Bun.Subprocess => {
+    const log = openSync(join(dir, `${name}.log`), "a", 0o600);
+    return Bun.spawn([...self, ...args], { stdin: "ignore", stdout: log, stderr: log, env, cwd: dir });
+  };
+  const data = join(dir, "data");
+  // PERMISSIVE where nothing is said, so that it is the PeerAuthentication that closes the door.
+  const dev = spawn("dev", [
+    ...["dev", "--data-dir", data, "--default-mtls", "permissive"],
+    ...["--api-port", "0", "--xds-port", "0", "--plain-xds-port", "0", "--debug-port", "0"],
+  ]);
+  const instances: Instance[] = [];
+  const stop = (): Promise<void> => stopAll(dev, instances, dir);
+  try {
+    const kubeconfig = join(data, "kubeconfig");
+    const client = await until("weft dev", () => connect(dev, kubeconfig, join(dir, "dev.log")));
+    const ports = await freePorts(cast.length);
+    for (const [i, [id, service, version]] of cast.entries()) {
+      const args = [
+        "run",
+        "--kubeconfig",
+        kubeconfig,
+        "--service",
+        service,
+        "--version",
+        version,
+        "--port",
+        "9080",
+      ];
+      args.push(
+        "--app-port",
+        String(ports[i]),
+        "--ready-path",
+        "/healthz",
+        "--state-dir",
+        join(dir, "state", id),
+      );
+      args.push("--", ...self, "demo-app", service, version);
+      instances.push({ id, service, version, appPort: ports[i]!, address: "", process: spawn(id, args) });
+    }
+    await until("the applications", () => register(client, instances, dir));
+    return {
+      ...{ dir, kubeconfig, client, self, instances, stop },
+      instance: (id) => instances.find((i) => i.id === id)!,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function connect(
+  dev: Bun.Subprocess,
+  kubeconfig: string,
+  log: string,
+): Promise<KubeClient | undefined> {
+  if (dev.exitCode !== null) fail("weft dev", log);
+  const client = createKubeClient(loadKubeconfig({ path: kubeconfig }), { clock: systemClock });
+  const plane = await client.get<KubeObject>(refs.configMap, "weft-control-plane", "weft-system");
+  return plane ? client : undefined;
+}
+
+function fail(name: string, log: string): never {
+  throw new Ended(`${name} ended early:\n${readFileSync(log, "utf8").slice(-2000)}`);
+}
+
+interface Entry extends KubeObject {
+  readonly spec: { readonly address: string };
+}
+
+async function register(
+  client: KubeClient,
+  instances: readonly Instance[],
+  dir: string,
+): Promise<true | undefined> {
+  const ended = instances.find((i) => i.process.exitCode !== null);
+  if (ended) fail(ended.id, join(dir, `${ended.id}.log`));
+  const { items } = await client.listAll<Entry>(refs.workloadEntry, { namespace: "default" });
+  for (const instance of instances) {
+    const entry = items.find(
+      (e) => e.metadata.annotations?.["weft.dev/app-port"] === String(instance.appPort),
+    );
+    if (entry?.metadata.annotations?.["weft.dev/ready"] !== "true") return undefined;
+    instance.address = entry.spec.address;
+  }
+  return true;
+}
+
+async function stopAll(dev: Bun.Subprocess, instances: readonly Instance[], dir: string): Promise<void> {
+  const end = async (p: Bun.Subprocess): Promise<void> => {
+    p.kill("SIGTERM");
+    const late = setTimeout(() => p.kill("SIGKILL"), stopLimitMs);
+    await p.exited;
+    clearTimeout(late);
+  };
+  await Promise.all(instances.map((i) => end(i.process)));
+  await end(dev);
+  if (!process.env["WEFT_DEMO_KEEP"]) rmSync(dir, { recursive: true, force: true });
+}

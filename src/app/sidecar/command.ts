@@ -1,0 +1,53 @@
+/** The application's process. */
+import { constants } from "node:os";
+import type { Clock } from "../../base/index.ts";
+import { Problem } from "../problem/index.ts";
+
+export interface CommandOptions {
+  readonly command: readonly string[];
+  readonly env: Record<string, string>;
+  readonly cwd: string;
+  readonly clock: Clock;
+}
+
+export interface RunningCommand {
+  readonly pid: number;
+  /** Exit status; 128 + n where signal n ended it, as a shell says it. */
+  readonly exited: Promise<number>;
+  signal(signal: NodeJS.Signals): void;
+  /** SIGTERM (or the given signal), then SIGKILL when the limit is over. */
+  stop(signal: NodeJS.Signals, limitMs: number): Promise<number>;
+}
+
+/** Starts the command with the sidecar's own stdin, stdout and stderr. */
+export function startCommand(options: CommandOptions): RunningCommand {
+  const child = spawn(options);
+  const exited = child.exited.then((code) => {
+    const signal = child.signalCode;
+    return signal === null ? code : 128 + (constants.signals[signal] ?? 0);
+  });
+  return {
+    pid: child.pid,
+    exited,
+    signal: (signal) => child.kill(signal),
+    async stop(signal, limitMs) {
+      child.kill(signal);
+      const late = options.clock.after(limitMs, () => child.kill("SIGKILL"));
+      const status = await exited;
+      late.cancel();
+      return status;
+    },
+  };
+}
+
+function spawn({ command, env, cwd }: CommandOptions): Bun.Subprocess {
+  try {
+    return Bun.spawn([...command], { env, cwd, stdin: "inherit", stdout: "inherit", stderr: "inherit" });
+  } catch (error) {
+    const missing = (error as { code?: string }).code === "ENOENT";
+    throw new Problem(`cannot start ${command[0]}`, {
+      why: missing ? "there is no such program on PATH" : String((error as Error).message ?? error),
+      exit: missing ? 127 : 126,
+    });
+  }
+}
