@@ -5,6 +5,7 @@ import type { SubstitutionFormatString } from "../../proto/gen/envoy/config/core
 import type { FileAccessLog } from "../../proto/gen/envoy/extensions/access_loggers/file/v3/file_pb.js";
 import type { StdoutAccessLog } from "../../proto/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js";
 import type { AccessLogConfig } from "../config/index.ts";
+import { unknownOperators } from "../data/format/index.ts";
 import { unpackAny } from "./any.ts";
 import type { Findings, Path } from "./path.ts";
 import { textSource } from "./values.ts";
@@ -17,23 +18,11 @@ export const defaultAccessLogFormat =
   '%BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" ' +
   '"%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n';
 
-/** Operators that the data threads' formatter knows. */
-export const accessLogOperators: ReadonlySet<string> = new Set(
-  `START_TIME REQ RESP TRAILER PROTOCOL RESPONSE_CODE RESPONSE_FLAGS RESPONSE_CODE_DETAILS
-   CONNECTION_TERMINATION_DETAILS UPSTREAM_TRANSPORT_FAILURE_REASON BYTES_RECEIVED BYTES_SENT DURATION
-   REQUEST_DURATION RESPONSE_DURATION UPSTREAM_HOST UPSTREAM_CLUSTER UPSTREAM_CLUSTER_RAW UPSTREAM_LOCAL_ADDRESS
-   DOWNSTREAM_LOCAL_ADDRESS DOWNSTREAM_REMOTE_ADDRESS DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT
-   DOWNSTREAM_DIRECT_REMOTE_ADDRESS REQUESTED_SERVER_NAME ROUTE_NAME VIRTUAL_CLUSTER_NAME
-   DOWNSTREAM_PEER_URI_SAN DOWNSTREAM_LOCAL_URI_SAN UPSTREAM_PEER_URI_SAN UPSTREAM_REQUEST_ATTEMPT_COUNT
-   STREAM_ID`.split(/\s+/),
-);
-
 const operator = /%([A-Z_0-9]+)(?:\([^)]*\))?(?::\d+)?%/g;
 
 /** Reports what is no operator of the formatter. */
 function checkFormat(text: string, path: Path, findings: Findings): void {
-  for (const [whole, name] of text.matchAll(operator))
-    if (!accessLogOperators.has(name!)) findings.error(path, `${whole} is not supported`);
+  for (const name of unknownOperators(text)) findings.error(path, `%${name}% is not supported`);
   if (text.replaceAll(operator, "").replaceAll("%%", "").includes("%"))
     findings.error(path, "has a % that begins no operator; write %% for a %");
 }

@@ -1,4 +1,4 @@
-export { accessLogOperators, defaultAccessLogFormat } from "./access-log.ts";
+export { defaultAccessLogFormat } from "./access-log.ts";
 export { extensionRegistry } from "./any.ts";
 export { checkFields } from "./check.ts";
 export type { CompiledCluster, TransportMatch } from "./cluster.ts";
