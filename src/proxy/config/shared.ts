@@ -24,6 +24,10 @@ export const clusterWord = {
   freed: 12,
   /** Bumped at each ejection and return: pickers rebuild their lists when it changed. */
   epoch: 13,
+  /** Threads that have requests waiting and hold no connection at all: others yield one to them. */
+  starving: 14,
+  /** Active requests of a dynamic cluster's endpoints, which have no blocks of their own. */
+  dynamicActive: 15,
 } as const;
 export const clusterWords = 16;
 

@@ -1,0 +1,583 @@
+/**
+ * A downstream HTTP/1.1 connection: parser, one request at a time, its answer. The upstream half is router.ts.
+ *
+ *   idle -> head -> active (request | response) -> idle ...      any -> closing -> gone
+ */
+import { getHeader, type HeaderList } from "../../wire/http/index.ts";
+import {
+  chunkEnd,
+  chunkHead,
+  continueResponse,
+  encodeResponseHead,
+  type Http1Error,
+  lastChunk,
+  type RequestHandler,
+  type RequestHead,
+  RequestParser,
+  type ResponseHead,
+} from "../../wire/http1/index.ts";
+import { delayedCloseMs, drainLimitBytes, highWatermarkBytes, lowWatermarkBytes } from "./limits.ts";
+import {
+  headersTimeout,
+  type LocalReply,
+  protocolError,
+  requestTimeout,
+  streamIdle,
+  streamIdleUpstream,
+} from "./local-reply.ts";
+import type { Manager } from "./manager.ts";
+import { planRequest } from "./plan.ts";
+import { prepareRequest } from "./request-head.ts";
+import { prepareResponse, responseFraming, stamp } from "./response-head.ts";
+import { Router, type RouterSink } from "./router.ts";
+import type { Socket, SocketUser } from "./socket.ts";
+import { type ConnectionInfo, flag, StreamInfo } from "./stream-info.ts";
+import { type Timed, TimerEntry } from "./timer-wheel.ts";
+import { Writer } from "./writer.ts";
+
+/** Bits of why reading is stopped. */
+const stopCongested = 1;
+const stopPipelined = 2;
+
+const connectionTimer = 0;
+const requestTimer = 1;
+
+/** What the owner of a connection does for it. */
+export interface DownstreamOwner {
+  /** The connection is over. */
+  onGone(connection: HttpDownstream): void;
+  /** A CONNECT request was let in: who takes the socket over. Null: tunnels are refused here. */
+  openTunnel(connection: HttpDownstream, authority: string): SocketUser | LocalReply;
+}
+
+export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, Timed {
+  readonly info: StreamInfo;
+  readonly manager: Manager;
+  readonly writer = new Writer();
+  private readonly owner: DownstreamOwner;
+  private readonly parser: RequestParser;
+  private readonly router: Router;
+  private readonly timer = new TimerEntry(this, connectionTimer);
+  private readonly requestTimer: TimerEntry | null;
+  /** Authority of the tunnel that this connection came in; "" for none. */
+  private readonly pinned: string;
+  private tunnel: SocketUser | null = null;
+  /** A request is being served. */
+  private active = false;
+  private requestDone = false;
+  private responseStarted = false;
+  private responseDone = false;
+  private logged = false;
+  private chunked = false;
+  private headTimed = false;
+  private closing = false;
+  private gone = false;
+  private closeAfter = false;
+  private discarded = 0;
+  private trailers: HeaderList | undefined;
+  private responseTrailers: HeaderList | undefined;
+  private requests = 0;
+  private stopped = 0;
+  private idleMs: number;
+
+  constructor(
+    manager: Manager,
+    socket: Socket,
+    options: {
+      readonly connection: ConnectionInfo;
+      readonly owner: DownstreamOwner;
+      readonly pinned?: string;
+    },
+  ) {
+    this.manager = manager;
+    this.owner = options.owner;
+    this.pinned = options.pinned ?? "";
+    this.writer.socket = socket;
+    this.info = new StreamInfo(options.connection);
+    this.parser = new RequestParser(this, manager.limits);
+    this.router = new Router(manager.plane, this);
+    this.requestTimer = manager.config.requestTimeoutMs > 0 ? new TimerEntry(this, requestTimer) : null;
+    this.idleMs = manager.config.streamIdleTimeoutMs;
+    this.armIdle();
+  }
+
+  get busy(): boolean {
+    return this.active;
+  }
+
+  // Socket
+
+  onOpen(): void {
+    // Opened before this object was made.
+  }
+
+  onRefused(): void {
+    // Likewise.
+  }
+
+  onBytes(bytes: Uint8Array): void {
+    if (this.tunnel) {
+      this.tunnel.onBytes(bytes);
+      return;
+    }
+    if (this.closing) return;
+    const error = this.parser.feed(bytes);
+    this.settle(error);
+  }
+
+  /** After events of the parser: errors, flushes, timers, reading on or not. */
+  private settle(error: Http1Error | null): void {
+    if (error !== null && !this.closing) {
+      this.onParseError(error);
+      return;
+    }
+    if (this.gone || this.tunnel) return;
+    this.router.onBodyFlush();
+    this.writer.flush();
+    if (this.active) this.touch();
+    else if (!this.closing) this.timeHead();
+    this.readControl();
+  }
+
+  /** The head of a request has begun: it must be whole in time. Between requests: the idle limit. */
+  private timeHead(): void {
+    if (this.parser.idle) {
+      if (this.headTimed) this.armIdle();
+      this.headTimed = false;
+    } else if (!this.headTimed && this.manager.config.requestHeadersTimeoutMs > 0) {
+      this.headTimed = true;
+      this.arm(this.manager.config.requestHeadersTimeoutMs);
+    }
+  }
+
+  private readControl(): void {
+    if (this.parser.buffered > 0) this.stop(stopPipelined);
+    else this.go(stopPipelined);
+  }
+
+  private stop(why: number): void {
+    const was = this.stopped;
+    this.stopped |= why;
+    if (was === 0 && !this.gone) this.writer.socket?.pause();
+  }
+
+  private go(why: number): void {
+    if (this.stopped === 0) return;
+    this.stopped &= ~why;
+    if (this.stopped === 0 && !this.gone) this.writer.socket?.resume();
+  }
+
+  onDrain(): void {
+    if (this.tunnel) {
+      this.tunnel.onDrain();
+      return;
+    }
+    const before = this.writer.queued;
+    this.writer.drain();
+    const { queued } = this.writer;
+    if (before > lowWatermarkBytes && queued <= lowWatermarkBytes) this.router.pauseResponse(false);
+    if (this.active && before !== queued) this.touch();
+    if (queued === 0 && this.closing) this.shutdown();
+  }
+
+  onFin(): void {
+    if (this.tunnel) {
+      this.tunnel.onFin();
+      return;
+    }
+    // Envoy takes the client's FIN for a disconnect: nobody may be there to read the answer.
+    if (this.closing || !this.active) this.end();
+    else this.abort();
+  }
+
+  onClosed(): void {
+    if (this.tunnel) {
+      this.tunnel.onClosed();
+      this.leave();
+      return;
+    }
+    if (this.active && !this.logged) this.abort();
+    this.leave();
+  }
+
+  /** The client went away in the middle. */
+  private abort(): void {
+    const { info } = this;
+    this.router.cancel();
+    if (!this.logged) {
+      info.flags |= flag.downstreamTermination;
+      info.details = "downstream_remote_disconnect";
+      if (!this.responseStarted) info.status = 0;
+      this.record();
+    }
+    this.active = false;
+    this.end();
+  }
+
+  /** Closes at once. */
+  private end(): void {
+    if (this.gone) return;
+    this.parser.close();
+    this.writer.discard();
+    const { socket } = this.writer;
+    this.leave();
+    socket?.terminate();
+  }
+
+  private leave(): void {
+    if (this.gone) return;
+    this.gone = true;
+    this.closing = true;
+    const { wheel } = this.manager.plane;
+    wheel.remove(this.timer);
+    if (this.requestTimer) wheel.remove(this.requestTimer);
+    this.router.cancel();
+    this.router.dispose();
+    this.owner.onGone(this);
+  }
+
+  // Parser
+
+  onRequest(head: RequestHead, endStream: boolean): void {
+    const { manager, info } = this;
+    const { plane } = manager;
+    info.reset(plane.clock.now(), plane.clock.wall());
+    this.active = true;
+    this.headTimed = false;
+    this.requestDone = endStream;
+    this.responseStarted = false;
+    this.responseDone = false;
+    this.logged = false;
+    this.discarded = 0;
+    this.trailers = undefined;
+    this.responseTrailers = undefined;
+    this.requests++;
+    plane.metrics.row[manager.slots.requests]!++;
+    plane.metrics.row[manager.slots.active]!++;
+    const { maxRequestsPerConnection } = manager.config;
+    this.closeAfter =
+      !head.keepAlive ||
+      manager.draining ||
+      (maxRequestsPerConnection > 0 && this.requests >= maxRequestsPerConnection);
+    this.idleMs = manager.config.streamIdleTimeoutMs;
+    if (endStream) info.requestEnd = 0;
+    else if (this.requestTimer) plane.wheel.arm(this.requestTimer, manager.config.requestTimeoutMs);
+    this.dispatch(head, endStream);
+  }
+
+  private dispatch(head: RequestHead, endStream: boolean): void {
+    const { manager, info } = this;
+    const refused = prepareRequest(manager, info, head, this.pinned);
+    // A client that waits for 100 and gets a final answer may or may not send its body: nothing behind is certain.
+    if (refused) {
+      this.reply(refused, head.expectContinue);
+      return;
+    }
+    if (head.method === "CONNECT") {
+      this.connect(info.authority);
+      return;
+    }
+    const plan = planRequest(manager, info, head);
+    if (plan.kind === "reply") {
+      this.reply(plan.reply, head.expectContinue);
+      return;
+    }
+    const idle =
+      info.route?.config.action.kind === "route" ? info.route.config.action.idleTimeoutMs : undefined;
+    if (idle !== undefined) this.idleMs = idle;
+    if (head.expectContinue && !endStream) {
+      this.writer.text(continueResponse);
+      this.writer.flush();
+    }
+    this.router.start(plan.request, endStream);
+  }
+
+  private connect(authority: string): void {
+    const next = this.owner.openTunnel(this, authority);
+    if ("status" in next) {
+      this.reply(next, false);
+      return;
+    }
+    this.writer.text("HTTP/1.1 200 Connection established\r\n\r\n");
+    this.writer.flush();
+    this.info.status = 200;
+    this.info.details = "via_upstream";
+    this.record();
+    this.active = false;
+    const { wheel } = this.manager.plane;
+    wheel.remove(this.timer);
+    if (this.requestTimer) wheel.remove(this.requestTimer);
+    this.tunnel = next;
+    const held = this.parser.upgraded();
+    if (held.length > 0) next.onBytes(held);
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.tunnel) {
+      this.tunnel.onBytes(chunk);
+      return;
+    }
+    if (this.closing) return;
+    this.info.bytesReceived += chunk.length;
+    if (this.router.active) {
+      this.router.onBody(chunk);
+      return;
+    }
+    // Answered already: the rest of the body is read and dropped, up to a limit.
+    this.discarded += chunk.length;
+    if (this.discarded > drainLimitBytes) this.closeSoon();
+  }
+
+  onTrailers(trailers: HeaderList): void {
+    this.trailers = trailers;
+  }
+
+  onEnd(): void {
+    if (this.requestDone || this.closing || this.tunnel) return;
+    this.requestDone = true;
+    const { plane } = this.manager;
+    this.info.requestEnd = plane.clock.now() - this.info.start;
+    if (this.requestTimer) plane.wheel.disarm(this.requestTimer);
+    if (this.router.active) this.router.onRequestEnd(this.trailers);
+    if (this.responseDone) this.next();
+  }
+
+  private onParseError(error: Http1Error): void {
+    const { manager, info } = this;
+    manager.plane.metrics.row[manager.slots.protocolErrors]!++;
+    if (!this.active) {
+      info.reset(manager.plane.clock.now(), manager.plane.clock.wall());
+      this.responseStarted = false;
+      this.responseDone = false;
+      this.logged = false;
+      this.active = true;
+      manager.plane.metrics.row[manager.slots.active]!++;
+    }
+    this.requestDone = true;
+    this.router.cancel();
+    this.onRouterFailure(protocolError(error));
+    this.writer.flush();
+  }
+
+  // Answers
+
+  onRouterInformational(head: ResponseHead): void {
+    if (this.info.version === 10 || head.status === 100) return;
+    this.writer.text(encodeResponseHead(head.status, head.headers, { kind: "none" }));
+  }
+
+  onRouterResponse(head: ResponseHead, endStream: boolean): void {
+    const { info, manager } = this;
+    prepareResponse(manager, info, head);
+    info.status = head.status;
+    if (info.details === "") info.details = "via_upstream";
+    this.responseStarted = true;
+    if (manager.draining) this.closeAfter = true;
+    const framing = responseFraming(info, head);
+    this.chunked = framing.kind === "chunked" && !endStream;
+    if (framing.kind === "none" && !endStream) this.closeAfter = true;
+    this.writeHead(head.status, head.headers, framing);
+  }
+
+  private writeHead(
+    status: number,
+    headers: HeaderList,
+    framing: Parameters<typeof encodeResponseHead>[2],
+  ): void {
+    const { closeAfter, info } = this;
+    if (closeAfter) this.writer.text(encodeResponseHead(status, headers, framing, { close: true }));
+    else if (info.version === 10)
+      this.writer.text(encodeResponseHead(status, headers, framing, { keepAlive: true }));
+    else this.writer.text(encodeResponseHead(status, headers, framing));
+  }
+
+  onRouterData(chunk: Uint8Array): void {
+    const { writer, info } = this;
+    info.bytesSent += chunk.length;
+    if (this.chunked) {
+      writer.text(chunkHead(chunk.length));
+      writer.bytes(chunk);
+      writer.text(chunkEnd);
+    } else {
+      writer.bytes(chunk);
+    }
+  }
+
+  onRouterTrailers(trailers: HeaderList): void {
+    this.responseTrailers = trailers;
+  }
+
+  onRouterFlush(): void {
+    this.writer.flush();
+    this.touch();
+    if (this.writer.queued > highWatermarkBytes) this.router.pauseResponse(true);
+  }
+
+  onRouterEnd(): void {
+    if (this.chunked) this.writer.text(lastChunk(this.responseTrailers));
+    this.responseEnded();
+    this.writer.flush();
+  }
+
+  onRouterFailure(reply: LocalReply): void {
+    const { info } = this;
+    if (this.responseStarted) {
+      // An answer that broke off must never look complete.
+      info.flags |= reply.flags;
+      info.details = reply.details.replace("before_response_started", "after_response_started");
+      this.record();
+      this.active = false;
+      this.writer.flush();
+      this.end();
+      return;
+    }
+    this.reply(reply, false);
+    this.writer.flush();
+  }
+
+  onRouterCongestion(congested: boolean): void {
+    if (congested) this.stop(stopCongested);
+    else this.go(stopCongested);
+  }
+
+  /** A local answer: the only place where one is written. */
+  private reply(reply: LocalReply, unsure: boolean): void {
+    const { info, manager } = this;
+    info.status = reply.status;
+    info.flags |= reply.flags;
+    info.details = reply.details;
+    if (reply.close || manager.draining || unsure) this.closeAfter = true;
+    const headers: HeaderList = reply.headers ? [...reply.headers] : [];
+    if (reply.body !== "" && getHeader(headers, "content-type") === undefined)
+      headers.push("content-type", "text/plain");
+    const reason = info.owner;
+    if (reason && info.connection.principal !== "") {
+      headers.push("x-weft-reason", `${reason.object}${reason.field ? ` ${reason.field}` : ""}`);
+    }
+    stamp(manager, headers, false, false);
+    info.responseHeaders = headers;
+    this.responseStarted = true;
+    const bodiless = reply.status === 204 || reply.status === 304;
+    this.writeHead(
+      reply.status,
+      headers,
+      bodiless ? { kind: "none" } : { kind: "length", length: reply.body.length },
+    );
+    if (info.method !== "HEAD" && !bodiless) {
+      this.writer.text(reply.body);
+      info.bytesSent = reply.body.length;
+    }
+    this.responseEnded();
+  }
+
+  /** The answer is written: log, then the next request or the end. */
+  private responseEnded(): void {
+    this.responseDone = true;
+    this.record();
+    if (this.requestDone) this.next();
+    else if (this.closeAfter) this.closeSoon();
+  }
+
+  private record(): void {
+    if (this.logged) return;
+    this.logged = true;
+    const { manager, info } = this;
+    const { plane } = manager;
+    const now = plane.clock.now();
+    plane.metrics.row[manager.slots.active]!--;
+    const at = Math.floor(info.status / 100);
+    if (at >= 1 && at <= 5) plane.metrics.row[manager.classes[at - 1]!]!++;
+    plane.telemetry.record(info, manager.direction, plane.principal, now);
+    for (const log of manager.accessLogs) log.log(info, now);
+  }
+
+  /** Request and answer are complete. */
+  private next(): void {
+    this.active = false;
+    if (this.closeAfter) {
+      this.closeSoon();
+      return;
+    }
+    this.armIdle();
+    if (this.stopped !== 0) this.go(stopCongested);
+    const held = this.parser.buffered > 0;
+    const error = this.parser.next();
+    if (held || error !== null) this.settle(error);
+  }
+
+  /** Closes once everything is written, after the peer had time to read it. */
+  private closeSoon(): void {
+    if (this.closing) return;
+    this.closing = true;
+    this.active = false;
+    this.parser.close();
+    this.writer.flush();
+    this.arm(delayedCloseMs);
+    this.go(stopCongested | stopPipelined);
+    if (this.writer.queued === 0) this.shutdown();
+  }
+
+  private shutdown(): void {
+    if (!this.gone) this.writer.socket?.shutdown();
+  }
+
+  /** Draining: an idle connection closes now, a busy one after its answer. */
+  drain(): void {
+    if (this.tunnel) return;
+    this.closeAfter = true;
+    if (!this.active && this.parser.idle) this.closeSoon();
+  }
+
+  /** The deadline of a drain. */
+  kill(): void {
+    if (this.active) this.abort();
+    else this.end();
+  }
+
+  // Time
+
+  private arm(ms: number): void {
+    this.manager.plane.wheel.arm(this.timer, ms);
+  }
+
+  private armIdle(): void {
+    const { wheel } = this.manager.plane;
+    const ms = this.manager.config.idleTimeoutMs;
+    if (ms > 0) wheel.arm(this.timer, ms);
+    else wheel.disarm(this.timer);
+  }
+
+  private touch(): void {
+    if (!this.active) return;
+    if (this.idleMs > 0) this.arm(this.idleMs);
+    else this.manager.plane.wheel.disarm(this.timer);
+  }
+
+  onTimer(entry: TimerEntry): void {
+    if (this.closing) {
+      this.end();
+      return;
+    }
+    if (!this.active) {
+      if (this.headTimed) this.timedOut(headersTimeout);
+      else this.end();
+      return;
+    }
+    if (entry.kind === requestTimer) this.timedOut(requestTimeout);
+    else this.timedOut(this.requestDone ? streamIdleUpstream : streamIdle);
+  }
+
+  private timedOut(reply: LocalReply): void {
+    if (!this.active) {
+      const { plane } = this.manager;
+      this.info.reset(plane.clock.now(), plane.clock.wall());
+      this.responseStarted = false;
+      this.logged = false;
+      this.active = true;
+      plane.metrics.row[this.manager.slots.active]!++;
+    }
+    this.requestDone = true;
+    this.router.cancel();
+    this.onRouterFailure(reply);
+  }
+}

@@ -1,0 +1,131 @@
+/** Routing: from a prepared request to what the router shall do, or to a local answer. */
+import { getHeader, setHeader } from "../../wire/http/index.ts";
+import { type RequestHead, requestFraming } from "../../wire/http1/index.ts";
+import type { RouteConfig } from "../config/index.ts";
+import type { Host } from "./cluster.ts";
+import { type LocalReply, loopDetected, noCluster, noRoute, noVirtualHost } from "./local-reply.ts";
+import type { Manager } from "./manager.ts";
+import { mutateHeaders } from "./mutation.ts";
+import { chooseWeighted } from "./plane.ts";
+import { RetryState } from "./retry.ts";
+import { type CompiledRoute, findRoute } from "./route-table.ts";
+import type { RoutedRequest } from "./router.ts";
+import type { StreamInfo } from "./stream-info.ts";
+
+export type Plan =
+  | { readonly kind: "route"; readonly request: RoutedRequest }
+  | { readonly kind: "reply"; readonly reply: LocalReply };
+
+const reply = (local: LocalReply): Plan => ({ kind: "reply", reply: local });
+
+export function planRequest(manager: Manager, info: StreamInfo, head: RequestHead): Plan {
+  const table = manager.plane.routeTable(manager.config.routeTable);
+  const host = table?.findHost(info.authority.toLowerCase());
+  if (!host) return reply(noVirtualHost);
+  const route = findRoute(host, info);
+  if (!route) {
+    info.owner = host.config.owner ?? null;
+    return reply(noRoute);
+  }
+  info.route = route;
+  info.owner = route.config.owner ?? host.config.owner ?? null;
+  const { action } = route.config;
+  if (action.kind === "direct") return reply(directReply(route.config, action));
+  if (action.kind === "redirect") return reply(redirectReply(info, action));
+  return planRoute(manager, info, head, route, action);
+}
+
+type Forward = Extract<RouteConfig["action"], { kind: "route" }>;
+
+function planRoute(
+  manager: Manager,
+  info: StreamInfo,
+  head: RequestHead,
+  route: CompiledRoute,
+  action: Forward,
+): Plan {
+  const { plane } = manager;
+  const chosen = chooseWeighted(action.clusters, action.totalWeight, plane.rng.float());
+  info.clusterName = chosen?.cluster ?? "";
+  const cluster = chosen ? plane.cluster(chosen.cluster) : undefined;
+  if (chosen?.owner) info.owner = chosen.owner;
+  if (!cluster) return reply(noCluster);
+  info.cluster = cluster;
+  let fixedHost: Host | null = null;
+  if (cluster.config.discovery === "dynamic") {
+    fixedHost = plane.dynamicHost(cluster, info.authority, info.scheme === "https" ? 443 : 80);
+    if (fixedHost === null) return reply(loopDetected);
+  }
+  rewrite(info, route, action);
+  const retry = action.retry && route.retry?.allows(info) ? route.retry : null;
+  const budget = retry?.policy.budget ? plane.budget(retry.policy.budget) : null;
+  const timeoutMs = headerTimeout(info, "x-envoy-upstream-rq-timeout-ms") ?? action.timeoutMs;
+  const perTryTimeoutMs =
+    headerTimeout(info, "x-envoy-upstream-rq-per-try-timeout-ms") ?? action.retry?.perTryTimeoutMs ?? 0;
+  const expected = expectedTimeout(timeoutMs, perTryTimeoutMs);
+  if (expected > 0) setHeader(info.headers, "x-envoy-expected-rq-timeout-ms", `${expected}`);
+  mutateHeaders(info.headers, route.config.requestHeadersRemove, route.config.requestHeadersAdd);
+  return {
+    kind: "route",
+    request: {
+      cluster,
+      fixedHost,
+      framing: requestFraming(info.method, head.contentLength, head.chunked),
+      timeoutMs,
+      perTryTimeoutMs: timeoutMs > 0 && perTryTimeoutMs >= timeoutMs ? 0 : perTryTimeoutMs,
+      retry: retry ? new RetryState(retry, cluster, budget) : null,
+      attemptCount: route.virtualHost.config.requestAttemptCount === true,
+      peerMetadata: plane.peerMetadata,
+    },
+  };
+}
+
+/** The shorter of the limits that are set. */
+function expectedTimeout(timeoutMs: number, perTryMs: number): number {
+  if (perTryMs === 0) return timeoutMs;
+  return timeoutMs === 0 ? perTryMs : Math.min(timeoutMs, perTryMs);
+}
+
+/** Time-outs that the caller asks for by header, as Envoy's router obeys. */
+function headerTimeout(info: StreamInfo, name: string): number | undefined {
+  const value = getHeader(info.headers, name);
+  return value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : undefined;
+}
+
+function rewrite(info: StreamInfo, route: CompiledRoute, action: Forward): void {
+  if (action.hostRewrite !== undefined) setHeader(info.headers, "host", action.hostRewrite);
+  if (action.prefixRewrite === undefined || route.matchedLength < 0) return;
+  setHeader(info.headers, "x-envoy-original-path", info.path);
+  info.path = action.prefixRewrite + info.path.slice(route.matchedLength);
+}
+
+function directReply(
+  config: RouteConfig,
+  action: { readonly status: number; readonly bodyText: string },
+): LocalReply {
+  return {
+    status: action.status,
+    body: Buffer.from(action.bodyText, "utf8").toString("latin1"),
+    flags: 0,
+    details: "direct_response",
+    headers: config.responseHeadersAdd.flatMap((h) => [h.name.toLowerCase(), h.value]),
+  };
+}
+
+function redirectReply(
+  info: StreamInfo,
+  action: Extract<RouteConfig["action"], { kind: "redirect" }>,
+): LocalReply {
+  const scheme = action.scheme ?? info.scheme;
+  const [host = "", port] = info.authority.split(":");
+  const keptPort = action.port ?? (action.scheme === undefined && port ? Number(port) : undefined);
+  const standard = keptPort === undefined || keptPort === (scheme === "https" ? 443 : 80);
+  const authority = `${action.host ?? host}${standard ? "" : `:${keptPort}`}`;
+  return {
+    status: action.code,
+    body: "",
+    flags: 0,
+    details: "direct_response",
+    headers: ["location", `${scheme}://${authority}${action.path ?? info.path}`],
+  };
+}

@@ -1,0 +1,126 @@
+/** What the connection manager does to a request's head before routing: target, identity headers, hop-by-hop fields. */
+import { timingSafeEqual } from "node:crypto";
+import {
+  getHeader,
+  type HeaderList,
+  normalizePath,
+  removeHeader,
+  resolveTarget,
+  setHeader,
+} from "../../wire/http/index.ts";
+import { type RequestHead, stripHopByHop } from "../../wire/http1/index.ts";
+import { badAuthority, badPath, type LocalReply, noCredential, version10 } from "./local-reply.ts";
+import type { Manager } from "./manager.ts";
+import type { StreamInfo } from "./stream-info.ts";
+
+/** Fills `info` from the head; a reply where the request goes no further. `pinned`: authority of the tunnel it came in. */
+export function prepareRequest(
+  manager: Manager,
+  info: StreamInfo,
+  head: RequestHead,
+  pinned: string,
+): LocalReply | null {
+  const { headers } = head;
+  info.method = head.method;
+  info.version = head.version;
+  info.headers = headers;
+  const refused = resolveAddress(manager, info, head, pinned);
+  if (refused) return refused;
+  if (manager.config.forwardProxy && pinned === "" && !authorised(manager, headers)) return noCredential;
+  stripHopByHop(headers);
+  if (head.version === 10 && !manager.config.httpVersion10Accepted && head.method !== "CONNECT")
+    return version10;
+  annotate(manager, info, headers);
+  return null;
+}
+
+/** Authority and path. The target's authority wins over Host, and Host is written anew (HARDENING 3.1 row 8). */
+function resolveAddress(
+  manager: Manager,
+  info: StreamInfo,
+  head: RequestHead,
+  pinned: string,
+): LocalReply | null {
+  const { target, headers } = head;
+  if (target.charCodeAt(0) === 47 && head.method !== "CONNECT") {
+    info.path = target;
+    info.authority = getHeader(headers, "host") ?? "";
+  } else {
+    const resolved = resolveTarget(head);
+    if (!resolved) return badAuthority;
+    info.path = resolved.path;
+    info.authority = resolved.authority;
+    if (resolved.scheme !== "") info.scheme = resolved.scheme;
+    if (resolved.form === "absolute") setHeader(headers, "host", resolved.authority);
+  }
+  if (pinned !== "") info.authority = pinned;
+  info.originalPath = info.path;
+  if (manager.path !== null && info.path.charCodeAt(0) === 47) {
+    const path = normalizePath(info.path, manager.path);
+    if (path === undefined) return badPath;
+    info.path = path;
+  }
+  return null;
+}
+
+/** Basic credential of the forward proxy: password, or the whole `user:password`, equal to the configured one. */
+function authorised(manager: Manager, headers: HeaderList): boolean {
+  const wanted = manager.plane.credential;
+  const given = getHeader(headers, "proxy-authorization");
+  removeHeader(headers, "proxy-authorization");
+  if (wanted === null) return true;
+  if (given === undefined || !/^basic /i.test(given)) return false;
+  const text = Buffer.from(given.slice(6).trim(), "base64").toString("latin1");
+  return same(text, wanted) || same(text.slice(text.indexOf(":") + 1), wanted);
+}
+
+function same(a: string, b: string): boolean {
+  const left = Buffer.from(a, "latin1");
+  const right = Buffer.from(b, "latin1");
+  return left.length === right.length && timingSafeEqual(left, right);
+}
+
+/** One pass over the fields for those that the proxy owns, then its own additions. */
+function annotate(manager: Manager, info: StreamInfo, headers: HeaderList): void {
+  let requestId = "";
+  let proto = "";
+  let drop = false;
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!;
+    if (name.charCodeAt(0) === 120) {
+      if (name === "x-request-id") requestId = headers[i + 1]!;
+      else if (name === "x-forwarded-proto") proto = headers[i + 1]!;
+      else if (name.startsWith("x-envoy-peer-metadata")) {
+        if (name === "x-envoy-peer-metadata") info.peer = manager.plane.telemetry.decodePeer(headers[i + 1]!);
+        drop = true;
+      } else if (name === "x-weft-reason") drop = true;
+    } else if (name === "expect" || name === "proxy-authorization") drop = true;
+  }
+  if (drop) {
+    for (const name of [
+      "x-envoy-peer-metadata",
+      "x-envoy-peer-metadata-id",
+      "x-weft-reason",
+      "expect",
+      "proxy-authorization",
+    ]) {
+      removeHeader(headers, name);
+    }
+  }
+  const { config } = manager;
+  if (config.useRemoteAddress) appendForwarded(info, headers);
+  if (proto === "") headers.push("x-forwarded-proto", info.scheme);
+  else info.scheme = proto;
+  if (requestId === "" && config.generateRequestId) {
+    requestId = crypto.randomUUID();
+    headers.push("x-request-id", requestId);
+  }
+  info.requestId = requestId;
+}
+
+/** use_remote_address: the peer's address goes to the end of x-forwarded-for. */
+function appendForwarded(info: StreamInfo, headers: HeaderList): void {
+  const before = getHeader(headers, "x-forwarded-for");
+  const address = info.connection.remoteAddress;
+  setHeader(headers, "x-forwarded-for", before ? `${before},${address}` : address);
+}

@@ -1,0 +1,72 @@
+/** What the connection manager does to an answer's head. */
+import { getHeader, type HeaderList, hasHeader, removeHeader, setHeader } from "../../wire/http/index.ts";
+import { type Framing, type ResponseHead, stripHopByHop } from "../../wire/http1/index.ts";
+import type { Manager } from "./manager.ts";
+import { mutateHeaders } from "./mutation.ts";
+import type { StreamInfo } from "./stream-info.ts";
+
+/** Rewrites the upstream's fields in place; the framing is written by the encoder. */
+export function prepareResponse(manager: Manager, info: StreamInfo, head: ResponseHead): void {
+  const { headers } = head;
+  stripHopByHop(headers);
+  let date = false;
+  let server = false;
+  let weft = false;
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!;
+    if (name === "date") date = true;
+    else if (name === "server") server = true;
+    else if (name === "x-weft-reason" || name.startsWith("x-envoy-peer-metadata")) weft = true;
+  }
+  if (weft) takeMeshFields(manager, info, headers);
+  const { route } = info;
+  if (route) mutateHeaders(headers, route.config.responseHeadersRemove, route.config.responseHeadersAdd);
+  if (route?.virtualHost.config.responseAttemptCount)
+    setHeader(headers, "x-envoy-attempt-count", `${info.attempts}`);
+  setHeader(headers, "x-envoy-upstream-service-time", info.serviceTime);
+  stamp(manager, headers, date, server);
+  info.responseHeaders = headers;
+}
+
+/**
+ * x-weft-reason may be believed only from the mesh: from the application (inbound) and from upstreams without mutual
+ * TLS it is dropped; outbound keeps it for the log and does not pass it on.
+ */
+function takeMeshFields(manager: Manager, info: StreamInfo, headers: HeaderList): void {
+  const reason = getHeader(headers, "x-weft-reason");
+  if (reason !== undefined && manager.direction === "outbound" && info.host?.transport.secure)
+    info.reason = reason;
+  removeHeader(headers, "x-weft-reason");
+  const metadata = getHeader(headers, "x-envoy-peer-metadata");
+  if (metadata !== undefined && info.host?.transport.secure) manager.plane.telemetry.decodePeer(metadata);
+  removeHeader(headers, "x-envoy-peer-metadata");
+  removeHeader(headers, "x-envoy-peer-metadata-id");
+}
+
+/** `server` and `date`. */
+export function stamp(manager: Manager, headers: HeaderList, date: boolean, server: boolean): void {
+  if (!date) headers.push("date", manager.plane.telemetry.date());
+  const { serverHeader, serverName } = manager.config;
+  if (serverHeader === "overwrite") {
+    if (server) setHeader(headers, "server", serverName);
+    else headers.push("server", serverName);
+  } else if (serverHeader === "append-if-absent" && !server) {
+    headers.push("server", serverName);
+  }
+}
+
+const none: Framing = { kind: "none" };
+const chunked: Framing = { kind: "chunked" };
+
+/** How the answer's body is delimited towards this client. `none` with a body means: until close (HTTP/1.0). */
+export function responseFraming(info: StreamInfo, head: ResponseHead): Framing {
+  if (head.status === 204 || head.status < 200) return none;
+  if (head.contentLength >= 0) return { kind: "length", length: head.contentLength };
+  if (info.method === "HEAD" || head.status === 304)
+    return head.chunked && info.version === 11 ? chunked : none;
+  return info.version === 11 ? chunked : none;
+}
+
+export function hasField(headers: HeaderList, name: string): boolean {
+  return hasHeader(headers, name);
+}

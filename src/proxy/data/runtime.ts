@@ -1,0 +1,15 @@
+/** What every part of a data thread works with. */
+import type { Clock, Rng } from "../../base/index.ts";
+import type { FromWorker } from "../config/index.ts";
+import type { Metrics } from "./metrics.ts";
+import type { TimerWheel } from "./timer-wheel.ts";
+
+export interface Runtime {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly wheel: TimerWheel;
+  /** The table of config/shared.ts. */
+  readonly table: Int32Array;
+  readonly metrics: Metrics;
+  readonly post: (message: FromWorker) => void;
+}

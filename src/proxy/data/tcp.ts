@@ -1,0 +1,188 @@
+/** Plain relay between a downstream and an upstream connection: tcp_proxy, and what is inside CONNECT tunnels. */
+import type { TlsInfo, TlsRefusal } from "../../wire/tls/index.ts";
+import { clusterWord } from "../config/index.ts";
+import type { Cluster, Host } from "./cluster.ts";
+import { highWatermarkBytes, lowWatermarkBytes, tunnelHoldBytes } from "./limits.ts";
+import type { Runtime } from "./runtime.ts";
+import type { Socket, SocketSlot, SocketUser } from "./socket.ts";
+import { type Timed, TimerEntry } from "./timer-wheel.ts";
+import { Writer } from "./writer.ts";
+
+export interface TcpOwner {
+  onGone(relay: TcpRelay): void;
+}
+
+/** One direction's receiving end. */
+class Side {
+  readonly writer = new Writer();
+  finished = false;
+  paused = false;
+
+  pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.writer.socket?.pause();
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.writer.socket?.resume();
+  }
+}
+
+/** The downstream's SocketUser; `upstream` is the other side's. */
+export class TcpRelay implements SocketUser, Timed {
+  private readonly runtime: Runtime;
+  private readonly cluster: Cluster;
+  private readonly owner: TcpOwner;
+  private readonly down = new Side();
+  private readonly up = new Side();
+  private readonly timer = new TimerEntry(this, 0);
+  private readonly idleMs: number;
+  private cancelDial: (() => void) | null = null;
+  private connected = false;
+  private gone = false;
+
+  constructor(
+    runtime: Runtime,
+    socket: Socket,
+    options: {
+      readonly cluster: Cluster;
+      readonly host: Host;
+      readonly idleTimeoutMs: number;
+      readonly owner: TcpOwner;
+    },
+  ) {
+    this.runtime = runtime;
+    this.cluster = options.cluster;
+    this.owner = options.owner;
+    this.idleMs = options.idleTimeoutMs;
+    this.down.writer.socket = socket;
+    const { cluster, host } = options;
+    const word = cluster.slot + clusterWord.connections;
+    if (Atomics.add(runtime.table, word, 1) >= cluster.limits.maxConnections) {
+      cluster.metrics.add(cluster.metrics.connectionOverflow, 1);
+      Atomics.add(runtime.table, cluster.slot + clusterWord.cxOverflow, 1);
+      this.end();
+      return;
+    }
+    cluster.metrics.add(cluster.metrics.connections, 1);
+    cluster.metrics.add(cluster.metrics.connectionsActive, 1);
+    runtime.wheel.arm(this.timer, cluster.connectTimeoutMs);
+    const slot: SocketSlot = { user: this.upstreamUser(cluster, host) };
+    this.cancelDial = host.transport.connect({ host: host.config.host, port: host.config.port }, slot);
+  }
+
+  private upstreamUser(cluster: Cluster, host: Host): SocketUser {
+    return {
+      onOpen: (socket: Socket, _tls: TlsInfo | null) => {
+        if (this.gone) {
+          socket.terminate();
+          return;
+        }
+        this.connected = true;
+        this.up.writer.socket = socket;
+        this.up.writer.drain();
+        if (this.up.finished && this.up.writer.queued === 0) socket.shutdown();
+        this.down.resume();
+        this.touch();
+      },
+      onRefused: (_refusal: TlsRefusal) => {
+        cluster.metrics.add(cluster.metrics.connectFail, 1);
+        cluster.record(host, 0);
+        this.end();
+      },
+      onBytes: (bytes) => this.relay(bytes, this.down, this.up),
+      onDrain: () => this.drained(this.up, this.down),
+      onFin: () => this.finish(this.down),
+      onClosed: () => this.end(),
+    };
+  }
+
+  onOpen(): void {
+    // The downstream was open before.
+  }
+
+  onRefused(): void {
+    this.end();
+  }
+
+  onBytes(bytes: Uint8Array): void {
+    if (!this.connected && this.up.writer.queued + bytes.length > tunnelHoldBytes) this.down.pause();
+    this.relay(bytes, this.up, this.down);
+  }
+
+  onDrain(): void {
+    this.drained(this.down, this.up);
+  }
+
+  onFin(): void {
+    this.finish(this.up);
+  }
+
+  onClosed(): void {
+    this.end();
+  }
+
+  private relay(bytes: Uint8Array, to: Side, from: Side): void {
+    if (this.gone || to.finished) return;
+    to.writer.bytes(bytes);
+    to.writer.flush();
+    if (to.writer.queued > highWatermarkBytes) from.pause();
+    const { metrics } = this.cluster;
+    metrics.add(to === this.down ? metrics.received : metrics.sent, bytes.length);
+    this.touch();
+  }
+
+  private drained(side: Side, source: Side): void {
+    side.writer.drain();
+    if (side.writer.queued <= lowWatermarkBytes) source.resume();
+    if (side.finished && side.writer.queued === 0) side.writer.socket?.shutdown();
+    this.touch();
+  }
+
+  /** One peer will send no more: the other is told, once everything is written; both told: over. */
+  private finish(to: Side): void {
+    if (this.gone || to.finished) return;
+    to.finished = true;
+    if (to.writer.socket !== null && to.writer.queued === 0) to.writer.socket.shutdown();
+    if (
+      this.down.finished &&
+      this.up.finished &&
+      this.down.writer.queued === 0 &&
+      this.up.writer.queued === 0
+    )
+      this.end();
+  }
+
+  private touch(): void {
+    if (this.gone) return;
+    if (this.idleMs > 0) this.runtime.wheel.arm(this.timer, this.idleMs);
+    else if (this.connected) this.runtime.wheel.disarm(this.timer);
+  }
+
+  onTimer(): void {
+    if (!this.connected) {
+      const { metrics } = this.cluster;
+      metrics.add(metrics.connectTimeout, 1);
+    }
+    this.end();
+  }
+
+  /** Closes both sides. */
+  end(): void {
+    if (this.gone) return;
+    this.gone = true;
+    this.runtime.wheel.remove(this.timer);
+    Atomics.sub(this.runtime.table, this.cluster.slot + clusterWord.connections, 1);
+    if (this.cancelDial !== null) {
+      const { metrics } = this.cluster;
+      metrics.add(metrics.connectionsActive, -1);
+      if (!this.connected) this.cancelDial();
+    }
+    this.up.writer.socket?.end();
+    this.down.writer.socket?.end();
+    this.owner.onGone(this);
+  }
+}

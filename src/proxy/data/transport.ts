@@ -1,0 +1,70 @@
+/** How a cluster reaches its endpoints: plain TCP, or TLS with the identity and trust of the moment. */
+import { createTlsClient, type TlsClient, type TlsClientOptions } from "../../wire/tls/index.ts";
+import type { UpstreamTls } from "../config/index.ts";
+import type { Secrets } from "./secrets.ts";
+import { plainHandlers, type SocketSlot, tlsHandlers } from "./socket.ts";
+import { alpnOf, compileVerifier, version } from "./verify.ts";
+
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Transport {
+  /** Mutual TLS: the peer's answers may be trusted as the mesh's. */
+  readonly secure: boolean;
+  /** Starts connecting; the user hears of it by onOpen or onRefused. Returns how to give up. */
+  connect(target: Target, slot: SocketSlot): () => void;
+}
+
+const nothing = (): void => undefined;
+
+export const plainTransport: Transport = {
+  secure: false,
+  connect(target, slot) {
+    // A rejection is reported by connectError as well.
+    Bun.connect({ hostname: target.host, port: target.port, socket: plainHandlers, data: slot }).catch(
+      nothing,
+    );
+    return nothing;
+  },
+};
+
+/** A TLS transport; it follows its secrets. Until they are there, connecting fails. */
+export function tlsTransport(config: UpstreamTls, secrets: Secrets): Transport {
+  let client: TlsClient<SocketSlot> | null = null;
+  let missing = "";
+  const refresh = (): void => {
+    const own = config.certSecret === undefined ? undefined : secrets.get(config.certSecret);
+    const trust = config.validation ? secrets.get(config.validation.caSecret) : undefined;
+    missing = "";
+    if (config.certSecret !== undefined && !(own?.certPem && own.keyPem)) missing = config.certSecret;
+    else if (!trust?.caPem) missing = config.validation?.caSecret ?? "validation context";
+    if (missing !== "") return;
+    const options: TlsClientOptions = {
+      ca: trust!.caPem!,
+      alpn: alpnOf(config.alpn),
+      minVersion: version(config.minVersion, 771),
+      maxVersion: version(config.maxVersion, 772),
+      sni: config.sni,
+      verifyPeer: compileVerifier(config.validation!, "server", secrets.clock),
+      ...(own ? { identity: { cert: own.certPem!, key: own.keyPem! } } : {}),
+    };
+    if (client) client.update(options);
+    else client = createTlsClient(options, tlsHandlers);
+  };
+  refresh();
+  secrets.follow([config.certSecret, config.validation?.caSecret], refresh);
+  return {
+    secure: true,
+    connect(target, slot) {
+      if (client === null) {
+        const detail = `secret ${missing} is not there`;
+        queueMicrotask(() => slot.user.onRefused({ code: "tls.connect", detail }));
+        return nothing;
+      }
+      const dial = client.connect(target, slot);
+      return () => dial.cancel();
+    },
+  };
+}
