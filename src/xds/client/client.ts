@@ -205,6 +205,8 @@ class Client implements XdsClient {
   }
 
   private async apply(update: ConfigUpdate): Promise<readonly ApplyError[]> {
+    // A server says "nothing new" after a reconnect; the first "nothing at all" is news.
+    if (update.added.length + update.removed.length === 0 && this.books.answered(update.typeUrl)) return [];
     try {
       return (await this.options.sink.apply(update)).errors;
     } catch (error) {

@@ -70,6 +70,11 @@ export class ClientState {
     return this.books(url)?.wanted?.has(name) ?? true;
   }
 
+  /** Some response of the type was applied (or loaded). */
+  answered(url: string): boolean {
+    return this.books(url)?.answered ?? false;
+  }
+
   get versions(): ReadonlyMap<string, ReadonlyMap<string, string>> {
     return new Map([...this.types].map(([url, t]) => [url, new Map(t.versions)]));
   }
@@ -126,7 +131,7 @@ export class ClientState {
     const reference = references.get(update.typeUrl);
     if (reference === undefined) return undefined;
     for (const { name, any } of update.added)
-      if (!bad.has(name)) type.names.set(name, reference.of(any.value));
+      if (!bad.has(name)) type.names.set(name, namesOf(reference.of, any));
     return { typeUrl: reference.to, change: this.rewant(type, reference.to) };
   }
 
