@@ -1,0 +1,3 @@
+export { whoListens } from "./holder.ts";
+export { holderTimeoutMs, maxHolderBytes } from "./limits.ts";
+export { AddressInUseError, type AddressLock, lockAddress, probeAddress } from "./lock.ts";
