@@ -5,6 +5,7 @@ import {
   type KubeSnapshot,
   namespaceOf,
   type StatusMessage,
+  type TranslatedKind,
   type TranslateOptions,
   translateDraft,
   translatedKind,
@@ -26,6 +27,9 @@ export interface Analysis {
   readonly messages: readonly StatusMessage[];
 }
 
+/** Kinds that are judged without the others: they refer to nothing, and are written often. */
+const alone = new Set<TranslatedKind>(["EndpointSlice", "Pod", "Service", "WorkloadEntry"]);
+
 const nothing: Analysis = { causes: [], warnings: [], messages: [] };
 
 /** Judges an object that is about to be written over a snapshot of the others. Kinds it does not know pass. */
@@ -36,7 +40,8 @@ export function analyze(
 ): Analysis {
   const kind = translatedKind(object);
   if (kind === undefined) return nothing;
-  const draft = translateDraft(withObject(snapshot, object), options);
+  const around = alone.has(kind) ? buildSnapshot([]) : snapshot;
+  const draft = translateDraft(withObject(around, object), options);
   const report = draft.reports.get(object);
   if (report === undefined) return nothing;
   const own = report.messages("self");

@@ -1,7 +1,16 @@
 /** The mesh as it is meant: services, routes, policies, identities. No Kubernetes and no Envoy names. */
 export { checkMesh } from "./check.ts";
 export type { AccessLog, MeshConfig } from "./config.ts";
-export { carries, entryFor, hostMatches, type PolicyQuestion, policyFor, subsetOf } from "./lookup.ts";
+export {
+  carries,
+  entryFor,
+  hostMatches,
+  type PolicyQuestion,
+  policyFor,
+  type Scopes,
+  scopesOf,
+  subsetOf,
+} from "./lookup.ts";
 export type { HeaderMatch, QueryMatch, RequestMatch, StringMatch } from "./match.ts";
 export type { Mesh } from "./mesh.ts";
 export type {

@@ -12,18 +12,33 @@ export function hostMatches(pattern: string, host: string): boolean {
   return pattern.startsWith("*") ? host.endsWith(pattern.slice(1)) : pattern === host;
 }
 
+/** Entries by host, so that a lookup does not walk all of them. */
+export interface Scopes<T> {
+  readonly exact: ReadonlyMap<string, readonly T[]>;
+  readonly wild: readonly T[];
+}
+
+export function scopesOf<T extends Scoped>(entries: readonly T[]): Scopes<T> {
+  const exact = Map.groupBy(
+    entries.filter((e) => !e.host.startsWith("*")),
+    (e) => e.host,
+  );
+  return { exact, wild: entries.filter((e) => e.host.startsWith("*")) };
+}
+
 /**
  * The entry for a host that a caller of `namespace` sees: the most exact host, then what is exported to fewest
- * (a namespace's own before everyone's), then the first in the list.
+ * (a namespace's own before everyone's), then the first in the list. `own`: only entries that it holds for.
  */
 export function entryFor<T extends Scoped>(
-  entries: readonly T[],
+  scopes: Scopes<T>,
   host: string,
   namespace: string,
+  own: (entry: T) => boolean = () => true,
 ): T | undefined {
   let best: T | undefined;
-  for (const entry of entries) {
-    if (!hostMatches(entry.host, host) || !visibleTo(entry.visibility, namespace)) continue;
+  for (const entry of [...(scopes.exact.get(host) ?? []), ...scopes.wild]) {
+    if (!hostMatches(entry.host, host) || !visibleTo(entry.visibility, namespace) || !own(entry)) continue;
     if (best === undefined || narrower(entry, best)) best = entry;
   }
   return best;
@@ -47,13 +62,12 @@ export interface PolicyQuestion {
 
 /** Istio's order: a policy of the caller's namespace, then of the service's, then of the root namespace. */
 export function policyFor(
-  policies: readonly DestinationPolicy[],
+  policies: Scopes<DestinationPolicy>,
   question: PolicyQuestion,
 ): DestinationPolicy | undefined {
   const { host, clientNamespace, serviceNamespace, rootNamespace } = question;
   for (const namespace of [clientNamespace, serviceNamespace, rootNamespace]) {
-    const own = policies.filter((p) => p.namespace === namespace);
-    const found = entryFor(own, host, clientNamespace);
+    const found = entryFor(policies, host, clientNamespace, (p) => p.namespace === namespace);
     if (found !== undefined) return found;
   }
   return undefined;

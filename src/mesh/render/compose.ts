@@ -2,13 +2,19 @@
 import {
   carries,
   entryFor,
-  type Mesh,
+  type HostRoutes,
   noHeaderChanges,
   type Origin,
   type RequestMatch,
   type RouteRule,
+  type Scopes,
   type StringMatch,
 } from "../model/index.ts";
+
+export interface RuleIndex {
+  readonly routes: Scopes<HostRoutes>;
+  readonly profiles: Scopes<HostRoutes>;
+}
 
 /** Who calls. */
 export interface Caller {
@@ -23,13 +29,13 @@ export interface ComposedRule extends RouteRule {
 
 /** Always ends with a rule without a match, unless the host's own object has none. */
 export function rulesFor(
-  mesh: Mesh,
+  index: RuleIndex,
   host: string,
   caller: Caller,
   service: { readonly origin: Origin } | undefined,
 ): readonly ComposedRule[] {
-  const routes = entryFor(mesh.routes, host, caller.namespace);
-  const profile = entryFor(mesh.profiles, host, caller.namespace);
+  const routes = entryFor(index.routes, host, caller.namespace);
+  const profile = entryFor(index.profiles, host, caller.namespace);
   const own: readonly RouteRule[] = routes?.rules ?? (service ? [defaultRule(host, service.origin)] : []);
   const refinements = profile?.rules ?? [];
   const routed = routes !== undefined;

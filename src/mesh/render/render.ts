@@ -3,14 +3,14 @@ import { ClusterSchema } from "../../proto/gen/envoy/config/cluster/v3/cluster_p
 import { ClusterLoadAssignmentSchema } from "../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import { ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/listener_pb.js";
 import { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
-import type { Mesh } from "../model/index.ts";
+import type { DestinationPolicy, Mesh, MeshConfig } from "../model/index.ts";
 import { appCluster, commonClusters, serviceCluster } from "./cluster.ts";
 import type { Caller } from "./compose.ts";
 import { createEncoder, type Encoder } from "./encode.ts";
 import { assignment } from "./endpoint.ts";
 import { inboundPorts, workloadOf } from "./inbound.ts";
 import { forwardListener, meshListener, plainListener } from "./listener.ts";
-import { indexMesh, type MeshIndex, targetOf } from "./target.ts";
+import { indexMesh, type MeshIndex, policyOf, type Target, targetOf } from "./target.ts";
 import { type ProxyNode, type Rendered, type RenderedResource, typeUrls } from "./types.ts";
 import { outbound } from "./virtual-host.ts";
 
@@ -26,8 +26,16 @@ interface Shared {
   readonly routes: RenderedResource;
 }
 
+interface RenderedTarget {
+  readonly cluster: RenderedResource;
+  readonly endpoints: RenderedResource;
+}
+
 interface MeshCache {
   readonly index: MeshIndex;
+  /** Clusters that callers of several namespaces have in common, by name and policy. */
+  readonly targets: Map<string, RenderedTarget>;
+  readonly policyNumbers: ReadonlyMap<DestinationPolicy, number>;
   /** Labels that some route asks of its callers. */
   readonly callerLabels: readonly string[];
   readonly shared: Map<string, Shared>;
@@ -43,7 +51,13 @@ export function createRenderer(): Renderer {
       if (cache === undefined || mesh !== latest) {
         encoder.turn();
         latest = mesh;
-        cache = { index: indexMesh(mesh), callerLabels: labelsAsked(mesh), shared: new Map() };
+        cache = {
+          index: indexMesh(mesh),
+          targets: new Map(),
+          policyNumbers: new Map(mesh.policies.map((p, i) => [p, i])),
+          callerLabels: labelsAsked(mesh),
+          shared: new Map(),
+        };
       }
       return renderNode(cache, node, encoder);
     },
@@ -67,7 +81,7 @@ function renderNode(cache: MeshCache, node: ProxyNode, encoder: Encoder): Render
     cache.callerLabels.flatMap((k) => (node.labels[k] === undefined ? [] : [[k, node.labels[k]]])),
   );
   const key = `${node.namespace} ${JSON.stringify(labels)}`;
-  const shared = cache.shared.get(key) ?? renderShared(index, { namespace: node.namespace, labels }, encoder);
+  const shared = cache.shared.get(key) ?? renderShared(cache, { namespace: node.namespace, labels }, encoder);
   cache.shared.set(key, shared);
   const own = renderOwn(index, node, encoder);
   return new Map<string, ReadonlyMap<string, RenderedResource>>([
@@ -82,17 +96,37 @@ function byName(resources: readonly RenderedResource[]): ReadonlyMap<string, Ren
   return new Map(resources.map((r) => [r.name, r]));
 }
 
-function renderShared(index: MeshIndex, caller: Caller, encoder: Encoder): Shared {
+function renderShared(cache: MeshCache, caller: Caller, encoder: Encoder): Shared {
+  const { index, targets } = cache;
   const { config } = index.mesh;
   const { table, uses } = outbound(index, caller);
-  const targets = [...uses.values()].map((use) => targetOf(index, use));
-  const clusters = [...commonClusters(config), ...targets.map((t) => serviceCluster(t, config))];
+  const rendered = [...uses].map(([name, use]) => {
+    const policy = policyOf(index, use);
+    const key = `${name} ${use.budgeted} ${policy === undefined ? -1 : cache.policyNumbers.get(policy)}`;
+    const known = targets.get(key) ?? renderTarget(targetOf(index, use, policy), config, encoder);
+    targets.set(key, known);
+    return known;
+  });
+  const common = commonClusters(config).map((c) =>
+    encoder.encode(ClusterSchema, typeUrls.cluster, c, c.name),
+  );
   return {
-    clusters: clusters.map((c) => encoder.encode(ClusterSchema, typeUrls.cluster, c, c.name)),
-    endpoints: targets.map((t) =>
-      encoder.encode(ClusterLoadAssignmentSchema, typeUrls.endpoints, assignment(t, config), t.name),
-    ),
+    clusters: [...common, ...rendered.map((r) => r.cluster)],
+    endpoints: rendered.map((r) => r.endpoints),
     routes: encoder.encode(RouteConfigurationSchema, typeUrls.route, table, table.name ?? ""),
+  };
+}
+
+function renderTarget(target: Target, config: MeshConfig, encoder: Encoder): RenderedTarget {
+  const { name } = target;
+  return {
+    cluster: encoder.encode(ClusterSchema, typeUrls.cluster, serviceCluster(target, config), name),
+    endpoints: encoder.encode(
+      ClusterLoadAssignmentSchema,
+      typeUrls.endpoints,
+      assignment(target, config),
+      name,
+    ),
   };
 }
 

@@ -3,21 +3,26 @@
 import type { Origin } from "../model/index.ts";
 import {
   carries,
+  type DestinationPolicy,
   type Endpoint,
   type Mesh,
   mtlsFor,
   policyFor,
+  type Scopes,
   type Service,
   type ServicePort,
+  scopesOf,
   subsetOf,
   type TrafficPolicy,
   type Workload,
 } from "../model/index.ts";
+import type { RuleIndex } from "./compose.ts";
 import { outboundCluster } from "./names.ts";
 
 /** Lookups of one mesh. */
-export interface MeshIndex {
+export interface MeshIndex extends RuleIndex {
   readonly mesh: Mesh;
+  readonly policies: Scopes<DestinationPolicy>;
   readonly services: ReadonlyMap<string, Service>;
   readonly workloads: ReadonlyMap<string, Workload>;
 }
@@ -25,6 +30,9 @@ export interface MeshIndex {
 export function indexMesh(mesh: Mesh): MeshIndex {
   return {
     mesh,
+    routes: scopesOf(mesh.routes),
+    profiles: scopesOf(mesh.profiles),
+    policies: scopesOf(mesh.policies),
     services: new Map(mesh.services.map((s) => [s.host, s])),
     workloads: new Map(mesh.workloads.map((w) => [w.key, w])),
   };
@@ -58,14 +66,23 @@ export interface TargetQuestion {
   readonly budgeted: boolean;
 }
 
-export function targetOf(index: MeshIndex, question: TargetQuestion): Target {
-  const { service, port, subset, clientNamespace, budgeted } = question;
-  const policy = policyFor(index.mesh.policies, {
+/** What callers of a namespace make of a target: with the same policy it is the same target. */
+export function policyOf(index: MeshIndex, question: TargetQuestion): DestinationPolicy | undefined {
+  const { service, clientNamespace } = question;
+  return policyFor(index.policies, {
     host: service.host,
     serviceNamespace: service.namespace,
     clientNamespace,
     rootNamespace: index.mesh.config.rootNamespace,
   });
+}
+
+export function targetOf(
+  index: MeshIndex,
+  question: TargetQuestion,
+  policy: DestinationPolicy | undefined,
+): Target {
+  const { service, port, subset, budgeted } = question;
   const { defined, labels } = subset === "" ? { labels: {} } : subsetOf(policy, subset);
   const around = policy?.ports[port.port] ?? policy?.policy ?? {};
   const own = defined?.ports[port.port] ?? defined?.policy ?? {};

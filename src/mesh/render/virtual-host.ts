@@ -75,7 +75,7 @@ class Builder {
 
   private routes(host: string, port: number, service: Service | undefined): RouteInit[] {
     const routes: RouteInit[] = [];
-    for (const rule of rulesFor(this.index.mesh, host, this.caller, service)) {
+    for (const rule of rulesFor(this.index, host, this.caller, service)) {
       const matches = applicable(rule, this.caller, port);
       if (matches === undefined) continue;
       routes.push(

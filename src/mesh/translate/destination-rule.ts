@@ -1,5 +1,5 @@
 /** DestinationRule -> destination policies. */
-import type { DestinationPolicy, Subset } from "../model/index.ts";
+import { type DestinationPolicy, type Subset, scopesOf } from "../model/index.ts";
 import { type Draft, reportOf, resolveHost, rootField, visibilityOf } from "./draft.ts";
 import type { Field } from "./field.ts";
 import { type KubeObject, namespaceOf, objectsOf, oldestFirst } from "./snapshot.ts";
@@ -9,16 +9,13 @@ const labelValue = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 
 /** Of a namespace's rules for one host the oldest gives the policy; subsets of all are joined (Istio). */
 export function processDestinationRules(draft: Draft): void {
+  const places = new Map<string, number>();
   for (const object of oldestFirst(objectsOf(draft.snapshot, "DestinationRule"))) {
     const policy = readDestinationRule(draft, object);
     if (policy === undefined) continue;
-    const index = draft.policies.findIndex(
-      (p) =>
-        p.host === policy.host &&
-        p.namespace === policy.namespace &&
-        JSON.stringify(p.visibility) === JSON.stringify(policy.visibility),
-    );
-    if (index < 0) draft.policies.push(policy);
+    const place = JSON.stringify([policy.host, policy.namespace, policy.visibility]);
+    const index = places.get(place);
+    if (index === undefined) places.set(place, draft.policies.push(policy) - 1);
     else
       draft.policies[index] = join(
         draft.policies[index]!,
@@ -26,6 +23,7 @@ export function processDestinationRules(draft: Draft): void {
         rootField(object, reportOf(draft, object)),
       );
   }
+  draft.policyScopes = scopesOf(draft.policies);
 }
 
 function join(first: DestinationPolicy, later: DestinationPolicy, root: Field): DestinationPolicy {

@@ -133,7 +133,7 @@ function resolveSubset(
   field: Field,
   { service, name, namespace }: { service: Service; name: string; namespace: string },
 ): string | undefined {
-  const policy = policyFor(draft.policies, {
+  const policy = policyFor(draft.policyScopes, {
     host: service.host,
     serviceNamespace: service.namespace,
     clientNamespace: namespace,

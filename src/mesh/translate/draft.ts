@@ -5,6 +5,7 @@ import type {
   MeshConfig,
   MtlsMode,
   MtlsRule,
+  Scopes,
   Service,
   Visibility,
   Workload,
@@ -33,6 +34,8 @@ export interface Draft {
   readonly services: Map<string, Service>;
   readonly peerPolicies: PeerPolicy[];
   readonly policies: DestinationPolicy[];
+  /** The same by host, once they are all read. */
+  policyScopes: Scopes<DestinationPolicy>;
   readonly routes: HostRoutes[];
   readonly profiles: HostRoutes[];
   readonly reports: Map<KubeObject, Report>;

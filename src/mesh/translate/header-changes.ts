@@ -9,6 +9,7 @@ const operator = /%[A-Z_0-9]+(?:\([^)%]*\))?(?::\d+)?%/;
 const forbidden = ["\r", "\n", "\0"];
 /** Written by the proxy alone: changing them would break framing or routing. */
 const untouchable = [
+  ":authority",
   "connection",
   "content-length",
   "host",
@@ -54,11 +55,12 @@ function pairs(field: Field): readonly HeaderChange[] {
 function checkName(field: Field, name: string | undefined): string | undefined {
   if (name === undefined) return undefined;
   const lower = name.toLowerCase();
-  if (!headerName.test(name)) {
+  if (!headerName.test(name) && !untouchable.includes(lower)) {
     field.error({ code: "invalid-value", message: `${JSON.stringify(name)} is no header name` });
     return undefined;
   }
   if (!untouchable.includes(lower)) return lower;
-  field.ignored(`${lower} is the proxy's own: this entry is not in effect`);
+  const instead = lower === "host" || lower === ":authority" ? "; use rewrite.authority" : "";
+  field.ignored(`${lower} is the proxy's own: this entry is not in effect${instead}`);
   return undefined;
 }

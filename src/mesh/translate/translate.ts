@@ -1,5 +1,5 @@
 /** The ordered processors, each pure over the snapshot. */
-import { checkMesh, type Mesh, type Service } from "../model/index.ts";
+import { checkMesh, type Mesh, type Service, scopesOf } from "../model/index.ts";
 import { processDestinationRules } from "./destination-rule.ts";
 import type { Draft } from "./draft.ts";
 import { defaultConfig, processMeshConfig } from "./mesh-config.ts";
@@ -36,6 +36,7 @@ function newDraft(snapshot: KubeSnapshot, options: TranslateOptions): Draft {
     services: new Map(),
     peerPolicies: [],
     policies: [],
+    policyScopes: scopesOf([]),
     routes: [],
     profiles: [],
     reports: new Map(),

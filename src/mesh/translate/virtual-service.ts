@@ -10,22 +10,21 @@ const hostName =
 
 /** Of two objects for one host and one audience the older holds (Istio). */
 export function processVirtualServices(draft: Draft): void {
-  for (const object of oldestFirst(objectsOf(draft.snapshot, "VirtualService"))) {
-    const spec = rootField(object, reportOf(draft, object)).at("spec");
+  const places = new Map<string, HostRoutes>();
+  for (const object of oldestFirst(objectsOf(draft.snapshot, "VirtualService")))
     for (const { routes, field } of readVirtualService(draft, object)) {
-      const audience = JSON.stringify(routes.visibility);
-      const other = draft.routes.find(
-        (r) => r.host === routes.host && JSON.stringify(r.visibility) === audience,
-      );
-      if (other === undefined) draft.routes.push(routes);
-      else
-        (field ?? spec).unresolved({
+      const place = JSON.stringify([routes.host, routes.visibility]);
+      const other = places.get(place);
+      if (other === undefined) {
+        places.set(place, routes);
+        draft.routes.push(routes);
+      } else
+        field.unresolved({
           code: "conflict",
           message: `the older ${other.origin.object} routes ${routes.host} and holds; this object has no effect there`,
           fix: "join the two objects",
         });
     }
-  }
 }
 
 interface Routed {
