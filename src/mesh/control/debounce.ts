@@ -7,7 +7,6 @@ export class Debounce {
   private timer: Timer | undefined;
   /** When it runs at the latest; undefined: nothing waits. */
   private deadline: number | undefined;
-  private due = 0;
 
   constructor(clock: Clock, run: () => void) {
     this.clock = clock;
@@ -19,10 +18,7 @@ export class Debounce {
     const now = this.clock.now();
     this.deadline = Math.min(this.deadline ?? Number.POSITIVE_INFINITY, now + maxMs);
     const due = Math.min(now + quietMs, this.deadline);
-    // A hasty call never makes an earlier one wait longer.
-    if (this.timer !== undefined && this.due <= due && quietMs === 0) return;
     this.timer?.cancel();
-    this.due = due;
     this.timer = this.clock.after(Math.max(0, due - now), () => {
       this.timer = undefined;
       this.deadline = undefined;

@@ -32,8 +32,6 @@ interface NodeCache {
   readonly rendered: Rendered;
 }
 
-const none: ReadonlyMap<string, EncodedResource> = new Map();
-
 export class Engine {
   snapshot: KubeSnapshot | undefined;
   mesh: Mesh | undefined;
@@ -122,9 +120,10 @@ export class Engine {
     return known;
   }
 
-  /** What the node is to have now; empty before the first translation and for a node without an identity. */
-  resources(node: NodeInfo, typeUrl: string): ReadonlyMap<string, EncodedResource> {
-    return this.rendered(node)?.get(typeUrl) ?? none;
+  /** What the node is to have now; undefined before the first translation and for a node without an identity. */
+  resources(node: NodeInfo, typeUrl: string): ReadonlyMap<string, EncodedResource> | undefined {
+    const rendered = this.rendered(node);
+    return rendered === undefined ? undefined : (rendered.get(typeUrl) ?? new Map());
   }
 
   private rendered(node: NodeInfo): Rendered | undefined {

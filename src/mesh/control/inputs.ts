@@ -121,7 +121,8 @@ export class Inputs {
     const now = this.options.clock.now();
     const verdict = this.judge.judge(now, this.leases.hasSynced && this.leases.lastError === undefined);
     const changed =
-      verdict.expired.size !== this.expired.size || [...verdict.expired].some((key) => !this.expired.has(key));
+      verdict.expired.size !== this.expired.size ||
+      [...verdict.expired].some((key) => !this.expired.has(key));
     if (changed) this.report(verdict.expired);
     this.expired = verdict.expired;
     const times = [verdict.nextAt, this.readiness.nextAt(now)].filter((t) => t !== undefined);
@@ -152,7 +153,9 @@ export class Inputs {
   objects(): KubeObject[] {
     const now = this.options.clock.now();
     return [...this.informers].flatMap(([ref, informer]) =>
-      ref === refs.workloadEntry ? informer.list().map((entry) => this.effective(entry, now)) : informer.list(),
+      ref === refs.workloadEntry
+        ? informer.list().map((entry) => this.effective(entry, now))
+        : informer.list(),
     );
   }
 

@@ -71,7 +71,9 @@ export class LeaseJudge {
       this.expired = silent;
     } else {
       this.expired = still;
-      consider(watching && this.doubtSince !== undefined ? this.doubtSince + limits.leaseDoubtMs : now + 1000);
+      consider(
+        watching && this.doubtSince !== undefined ? this.doubtSince + limits.leaseDoubtMs : now + 1000,
+      );
     }
     return { expired: this.expired, nextAt, doubted };
   }

@@ -1,0 +1,103 @@
+import { describe, expect, test } from "bun:test";
+import { buildSnapshot, type KubeObject } from "../translate/index.ts";
+import { analyze, describe as tell } from "./index.ts";
+
+type Manifest = KubeObject & { readonly spec: unknown };
+
+function manifest(kind: string, apiVersion: string, name: string, spec: unknown): Manifest {
+  return { apiVersion, kind, metadata: { name, namespace: "default" }, spec };
+}
+
+const service = manifest("Service", "v1", "reviews", {
+  selector: { app: "reviews" },
+  ports: [{ name: "http", port: 9080 }],
+});
+const workload = manifest("WorkloadEntry", "networking.istio.io/v1", "reviews-v1", {
+  address: "127.66.0.2",
+  labels: { app: "reviews", version: "v1" },
+});
+const route = (http: unknown): Manifest =>
+  manifest("VirtualService", "networking.istio.io/v1", "r", { hosts: ["reviews"], http });
+
+describe("admission", () => {
+  test("wrong in itself: refused with causes", () => {
+    const { causes } = analyze(
+      route([{ timeout: "x", route: [{ destination: { host: "reviews" }, weight: 0 }] }]),
+    );
+    expect(causes.map((c) => [c.field, c.reason])).toEqual([
+      ["spec.http[0].route[0].weight", "FieldValueInvalid"],
+      ["spec.http[0].timeout", "FieldValueInvalid"],
+    ]);
+  });
+
+  test("a missing field is said to be required", () => {
+    const { causes } = analyze(manifest("VirtualService", "networking.istio.io/v1", "r", { http: [] }));
+    expect(causes).toEqual([
+      { reason: "FieldValueRequired", field: "spec.hosts", message: "at least one host is required" },
+    ]);
+  });
+
+  test("wrong by reference: accepted with a warning that names the field", () => {
+    const object = route([{ timeout: "1s", route: [{ destination: { host: "nobody" } }] }]);
+    const { causes, warnings } = analyze(object, buildSnapshot([service]));
+    expect(causes).toEqual([]);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toStartWith("spec.http[0].route[0].destination.host: there is no service nobody");
+  });
+
+  test("notes are no warnings", () => {
+    const { warnings, messages } = analyze(
+      route([{ route: [{ destination: { host: "reviews" } }] }]),
+      buildSnapshot([service]),
+    );
+    expect(warnings).toEqual([]);
+    expect(messages.map((m) => m.code)).toEqual(["no-timeout"]);
+  });
+
+  test("an update replaces the stored object and does not conflict with itself", () => {
+    const old = route([{ timeout: "1s", route: [{ destination: { host: "reviews" } }] }]);
+    const { warnings } = analyze(
+      route([{ timeout: "2s", route: [{ destination: { host: "reviews" } }] }]),
+      buildSnapshot([service, old]),
+    );
+    expect(warnings).toEqual([]);
+  });
+
+  test("others' mistakes are not this object's", () => {
+    const bad = manifest("DestinationRule", "networking.istio.io/v1", "bad", { host: "" });
+    const { causes } = analyze(
+      route([{ timeout: "1s", route: [{ destination: { host: "reviews" } }] }]),
+      buildSnapshot([service, bad]),
+    );
+    expect(causes).toEqual([]);
+  });
+
+  test("kinds that the mesh does not read pass", () => {
+    expect(analyze(manifest("Deployment", "apps/v1", "x", { replicas: "many" }))).toEqual({
+      causes: [],
+      warnings: [],
+      messages: [],
+    });
+  });
+});
+
+test("describe tells what acts, what differs, what is ignored, for the files asked about", () => {
+  const object = route([
+    {
+      fault: {},
+      timeout: "1s",
+      route: [{ destination: { host: "reviews", subset: "v1" }, weight: 90 }],
+    },
+  ]);
+  const files = new Map([["VirtualService/default/r", "r.yaml"]]);
+  const told = tell(buildSnapshot([service, workload, object]), files);
+  expect(told).toHaveLength(1);
+  const [one] = told;
+  expect(one!.file).toBe("r.yaml");
+  expect(one!.acts).toEqual([
+    "all other requests to reviews.default.svc.cluster.local go to reviews.default.svc.cluster.local subset v1, 1000 ms in all",
+  ]);
+  expect(one!.differs.map((m) => m.code).sort()).toEqual(["lone-weight", "undefined-subset"]);
+  expect(one!.ignored.map((m) => m.field)).toEqual(["spec.http[0].fault"]);
+  expect(one!.errors).toEqual([]);
+});

@@ -1,0 +1,49 @@
+/** NACKs of proxies, by the object that caused what they refuse. */
+import { type EncodedResource, type Nack, type NodeInfo, shortTypeName } from "../../xds/protocol/index.ts";
+import { ownersOf } from "./owners.ts";
+
+export interface Refusal {
+  readonly node: string;
+  /** Of the object that is to blame. */
+  readonly field: string;
+  readonly message: string;
+}
+
+interface Entry extends Refusal {
+  readonly object: string;
+}
+
+export class Refusals {
+  /** node -> type URL -> what it refuses now. */
+  private readonly nodes = new Map<NodeInfo, Map<string, readonly Entry[]>>();
+
+  /** `resources`: what the node was sent of the type. */
+  nack(node: NodeInfo, url: string, nack: Nack, resources: ReadonlyMap<string, EncodedResource>): void {
+    const entries = nack.names.flatMap((name) => {
+      const resource = resources.get(name);
+      if (resource === undefined) return [];
+      const message = `${shortTypeName(url)} ${nack.message}`;
+      return ownersOf(resource, nack.message).map((o) => ({ object: o.object, field: o.field, node: node.id, message }));
+    });
+    const types = this.nodes.get(node) ?? new Map<string, readonly Entry[]>();
+    this.nodes.set(node, types.set(url, entries));
+  }
+
+  /** True: something was refused before. */
+  ack(node: NodeInfo, url: string): boolean {
+    return this.nodes.get(node)?.delete(url) ?? false;
+  }
+
+  forget(node: NodeInfo): boolean {
+    return this.nodes.delete(node);
+  }
+
+  /** Object (`Kind/namespace/name`) -> what is refused of it. */
+  byObject(): ReadonlyMap<string, readonly Refusal[]> {
+    const objects = new Map<string, Refusal[]>();
+    for (const types of this.nodes.values())
+      for (const { object, ...refusal } of [...types.values()].flat())
+        objects.set(object, [...(objects.get(object) ?? []), refusal]);
+    return objects;
+  }
+}
