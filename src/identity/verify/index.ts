@@ -60,8 +60,7 @@ function leafProblem(cert: Certificate, role: PeerRole, now: number): string | u
   if (usage & (usageBit.keyCertSign | usageBit.crlSign)) return "certificate may sign certificates";
   const eku = cert.extendedKeyUsage;
   const wanted = role === "client" ? oids.clientAuth : oids.serverAuth;
-  if (eku && !eku.includes(wanted) && !eku.includes(oids.anyExtendedKeyUsage))
-    return `certificate is not for TLS ${role}s`;
+  if (eku && !eku.includes(wanted)) return `certificate is not for TLS ${role}s`;
   if (cert.unknownCritical.length > 0) return `unknown critical extension ${cert.unknownCritical[0]}`;
   return weakness(cert);
 }
