@@ -1,5 +1,5 @@
 /** A local copy of a collection: list, watch, list again. The same for the embedded server and a cluster. */
-import { backoff, type Clock, delay, type Logger, type Rng } from "../../base/index.ts";
+import { type Backoff, backoff, type Clock, delay, type Logger, type Rng } from "../../base/index.ts";
 import { isKubeError, KubeError } from "./error.ts";
 import { limits } from "./limits.ts";
 import type { KindRef, KubeClient, KubeObject, ListOptions, WatchEvent } from "./types.ts";
@@ -19,6 +19,8 @@ export interface InformerOptions<T extends KubeObject> extends ListOptions {
   readonly onChange?: (change: InformerChange<T>) => void;
   /** Default 10 min; the next full list, whatever the watch said. */
   readonly resyncMs?: number;
+  /** The server may not serve the kind (404): then it counts as empty, and is asked for again every 30 s. */
+  readonly optional?: boolean;
 }
 
 export interface Informer<T extends KubeObject = KubeObject> {
@@ -139,10 +141,26 @@ class ListWatch<T extends KubeObject> implements Informer<T> {
       } catch (error) {
         if (signal.aborted) return;
         relist = this.failed(error);
-        const pause = isKubeError(error, 410) ? 1 : Math.max(wait.next(), retryAfter(error));
+        const pause = this.pauseAfter(error, wait);
         await delay(this.options.clock, pause, signal).catch(() => {});
       }
     }
+  }
+
+  private pauseAfter(error: unknown, wait: Backoff): number {
+    if (isKubeError(error, 410)) return 1;
+    if (this.options.optional === true && isKubeError(error, 404)) {
+      // What was there stays: an API server that starts may not know its kinds yet.
+      this.markSynced();
+      return limits.absentKindMs;
+    }
+    return Math.max(wait.next(), retryAfter(error));
+  }
+
+  private markSynced(): void {
+    if (this.hasSynced) return;
+    this.hasSynced = true;
+    this.resolveSynced();
   }
 
   private get resyncMs(): number {
@@ -153,7 +171,8 @@ class ListWatch<T extends KubeObject> implements Informer<T> {
   private failed(error: unknown): boolean {
     const status = error instanceof KubeError ? error.status : -1;
     this.lastError = error instanceof Error ? error.message : String(error);
-    const level = status === 410 || status === 0 ? "debug" : "warn";
+    const expected = status === 410 || status === 0 || (status === 404 && this.options.optional === true);
+    const level = expected ? "debug" : "warn";
     this.options.log[level](`${this.ref.plural}: ${this.lastError}`, { status });
     return status !== 0 || this.version === "";
   }
@@ -173,10 +192,7 @@ class ListWatch<T extends KubeObject> implements Informer<T> {
     this.version = page.resourceVersion;
     this.listedAt = this.options.clock.now();
     this.lastError = undefined;
-    if (!this.hasSynced) {
-      this.hasSynced = true;
-      this.resolveSynced();
-    }
+    this.markSynced();
   }
 
   private async watch(alive: () => void): Promise<void> {

@@ -16,6 +16,8 @@ export const limits = {
   retryMaxMs: 10_000,
   /** Informers list again this often, whatever the watch said. */
   resyncMs: 600_000,
+  /** Informers of a kind that the server does not serve. */
+  absentKindMs: 30_000,
   /** Leases. */
   leaseRenewMs: 3_000,
   leaseSeconds: 10,

@@ -111,7 +111,11 @@ export class Engine {
     this.review = undefined;
     if (nextAt === undefined) return;
     const { clock } = this.options;
-    this.review = clock.after(Math.max(1, nextAt - clock.now()), () => this.changed("endpoints"));
+    this.review = clock.after(Math.max(1, nextAt - clock.now()), () => {
+      const { changed, nextAt: next } = this.options.review();
+      if (changed) this.changed("endpoints");
+      else this.schedule(next);
+    });
   }
 
   proxy(node: NodeInfo): ProxyNode | undefined {

@@ -8,6 +8,7 @@ import {
   type KubeClient,
   type KubeObject,
   refs,
+  sameJson,
 } from "../../kube/client/index.ts";
 import { LeaseJudge } from "./lease-judge.ts";
 import { isManaged, leaseOf, Readiness, withheld } from "./readiness.ts";
@@ -37,6 +38,16 @@ const meshKinds: readonly { ref: KindRef; what: "config" | "endpoints"; fieldSel
 
 const keyOf = (o: KubeObject): string => `${o.metadata.namespace ?? "default"}/${o.metadata.name}`;
 
+/** Only the status (or bookkeeping) changed: our own writes must not make us translate again. */
+function sameMeaning(a: KubeObject, b: KubeObject): boolean {
+  const { generation } = a.metadata;
+  if (generation === undefined || generation !== b.metadata.generation) return false;
+  const { labels, annotations } = a.metadata;
+  return (
+    sameJson([labels, annotations], [b.metadata.labels, b.metadata.annotations]) && sameJson(a.spec, b.spec)
+  );
+}
+
 export class Inputs {
   private readonly options: InputsOptions;
   private readonly informers = new Map<KindRef, Informer>();
@@ -62,9 +73,9 @@ export class Inputs {
       );
     this.leases = createInformer(options.client, refs.lease, {
       ...shared,
+      // A lease that was deleted and perhaps made again: its silence counts from its last renewal.
       onChange: ({ type, object }) => {
         if (type !== "deleted") this.seen(object);
-        else this.missed(keyOf(object));
       },
     });
   }
@@ -83,6 +94,7 @@ export class Inputs {
 
   private changed(ref: KindRef, what: "config" | "endpoints", change: InformerChange): void {
     if (ref === refs.workloadEntry) this.workload(change);
+    if (change.old !== undefined && sameMeaning(change.old, change.object)) return;
     this.options.onChange(what);
   }
 
@@ -108,25 +120,25 @@ export class Inputs {
   private seen(lease: KubeObject): void {
     const spec = lease["spec"] as { renewTime?: unknown } | undefined;
     const mark = `${lease.metadata.resourceVersion} ${String(spec?.renewTime)}`;
-    this.judge.observe(keyOf(lease), mark, this.options.clock.now());
-  }
-
-  private missed(key: string): void {
-    // Deleted, and perhaps made again by a holder that lives: its silence counts from its last renewal.
-    this.judge.expect(key, this.options.clock.now());
+    const key = keyOf(lease);
+    this.judge.observe(key, mark, this.options.clock.now());
+    if (this.expired.has(key)) this.options.onChange("endpoints");
   }
 
   /** Judges leases and readiness; returns whether an endpoint changed, and when to look again. */
   review(): { changed: boolean; nextAt: number | undefined } {
     const now = this.options.clock.now();
     const verdict = this.judge.judge(now, this.leases.hasSynced && this.leases.lastError === undefined);
-    const changed =
+    const moved =
       verdict.expired.size !== this.expired.size ||
       [...verdict.expired].some((key) => !this.expired.has(key));
-    if (changed) this.report(verdict.expired);
+    if (moved) this.report(verdict.expired);
     this.expired = verdict.expired;
     const times = [verdict.nextAt, this.readiness.nextAt(now)].filter((t) => t !== undefined);
-    return { changed, nextAt: times.length === 0 ? undefined : Math.min(...times) };
+    return {
+      changed: moved || this.readiness.due(now),
+      nextAt: times.length === 0 ? undefined : Math.min(...times),
+    };
   }
 
   private report(expired: ReadonlySet<string>): void {

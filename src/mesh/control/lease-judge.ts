@@ -30,17 +30,15 @@ export class LeaseJudge {
     this.startedAt = startedAt;
   }
 
-  /** The lease is there, in this state. */
+  /** The lease is there, in this state. Those that no instance names (leader elections) do not count. */
   observe(key: string, mark: string, now: number): void {
     const seen = this.seen.get(key);
-    if (seen === undefined) this.seen.set(key, { mark, at: now });
-    else if (seen.mark !== mark) {
-      seen.mark = mark;
-      seen.at = now;
-    }
+    if (seen === undefined || seen.mark === mark) return;
+    seen.mark = mark;
+    seen.at = now;
   }
 
-  /** Somebody names the lease, and it is not there (yet, or any more): its silence begins now. */
+  /** An instance names the lease; where it is not there (yet), its silence begins now. */
   expect(key: string, now: number): void {
     if (!this.seen.has(key)) this.seen.set(key, { mark: "", at: now });
   }

@@ -19,10 +19,6 @@ export interface WrittenStatus {
     readonly type: { readonly name: string; readonly code: string };
     readonly level: "ERROR" | "WARNING" | "INFO";
     readonly documentationUrl: string;
-    /** Not Istio's: where and how to mend it. */
-    readonly field: string;
-    readonly message: string;
-    readonly fix?: string;
   }[];
 }
 
@@ -36,14 +32,31 @@ const levels: Readonly<Record<Severity, "ERROR" | "WARNING" | "INFO">> = {
 const cut = (text: string): string =>
   text.length <= limits.statusMessageLength ? text : `${text.slice(0, limits.statusMessageLength)}...`;
 
-function programmed(refusals: readonly Refusal[]): Pick<WrittenCondition, "type" | "status" | "reason" | "message"> {
+function programmed(
+  refusals: readonly Refusal[],
+): Pick<WrittenCondition, "type" | "status" | "reason" | "message"> {
   const [first] = refusals;
   if (first === undefined)
     return { type: "Programmed", status: "True", reason: "Programmed", message: "no proxy refuses it" };
   const others = new Set(refusals.map((r) => r.node)).size - 1;
   const where = first.field === "" ? "" : `${first.field}: `;
   const more = others === 0 ? "" : ` (and ${others} more)`;
-  return { type: "Programmed", status: "False", reason: "RefusedByProxy", message: cut(`${where}${first.node}${more}: ${first.message}`) };
+  return {
+    type: "Programmed",
+    status: "False",
+    reason: "RefusedByProxy",
+    message: cut(`${where}${first.node}${more}: ${first.message}`),
+  };
+}
+
+/** Istio's validationMessages have no place for field and text, so they stand in a condition. */
+function remarks(judged: ObjectStatus): Pick<WrittenCondition, "type" | "status" | "reason" | "message"> {
+  const told = judged.messages.filter((m) => m.severity !== "note");
+  if (told.length === 0) return { type: "HasWarnings", status: "False", reason: "None", message: "" };
+  const text = told.map(
+    (m) => `${m.field === "" ? "" : `${m.field}: `}${m.message}${m.fix ? ` (${m.fix})` : ""}`,
+  );
+  return { type: "HasWarnings", status: "True", reason: "SeeMessage", message: text.join("; ") };
 }
 
 /** `before`: the status that is there; a condition that stays keeps its time. */
@@ -54,11 +67,13 @@ export function writtenStatus(
   nowIso: string,
 ): WrittenStatus {
   const old = (before as Partial<WrittenStatus> | undefined)?.conditions ?? [];
-  const wanted = [...judged.conditions, programmed(refusals)];
+  const wanted = [...judged.conditions, remarks(judged), programmed(refusals)];
   return {
     observedGeneration: judged.generation,
     conditions: wanted.map((c) => {
-      const same = Array.isArray(old) ? old.find((o) => o?.type === c.type && o.status === c.status) : undefined;
+      const same = Array.isArray(old)
+        ? old.find((o) => o?.type === c.type && o.status === c.status)
+        : undefined;
       return {
         type: c.type,
         status: c.status,
@@ -72,9 +87,6 @@ export function writtenStatus(
       type: { name: m.code, code: m.code },
       level: levels[m.severity],
       documentationUrl: "",
-      field: m.field,
-      message: cut(m.message),
-      ...(m.fix === undefined ? {} : { fix: cut(m.fix) }),
     })),
   };
 }

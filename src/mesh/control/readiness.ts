@@ -61,15 +61,21 @@ export class Readiness {
     return true;
   }
 
-  /** When the next instance enters by time alone. */
+  /** Some instance has waited long enough. */
+  due(now: number): boolean {
+    for (const at of this.waits()) if (at <= now) return true;
+    return false;
+  }
+
+  /** When the next instance enters by time alone, after `now`. */
   nextAt(now: number): number | undefined {
-    let next: number | undefined;
-    for (const { admitted, readySince } of this.instances.values()) {
-      if (admitted || readySince === undefined) continue;
-      const at = Math.max(now, readySince + limits.readyWithoutAckMs);
-      if (next === undefined || at < next) next = at;
-    }
-    return next;
+    const later = [...this.waits()].filter((at) => at > now);
+    return later.length === 0 ? undefined : Math.min(...later);
+  }
+
+  private *waits(): Generator<number> {
+    for (const { admitted, readySince } of this.instances.values())
+      if (!admitted && readySince !== undefined) yield readySince + limits.readyWithoutAckMs;
   }
 }
 

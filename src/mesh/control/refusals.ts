@@ -11,6 +11,7 @@ export interface Refusal {
 
 interface Entry extends Refusal {
   readonly object: string;
+  readonly resource: string;
 }
 
 export class Refusals {
@@ -23,15 +24,34 @@ export class Refusals {
       const resource = resources.get(name);
       if (resource === undefined) return [];
       const message = `${shortTypeName(url)} ${nack.message}`;
-      return ownersOf(resource, nack.message).map((o) => ({ object: o.object, field: o.field, node: node.id, message }));
+      return ownersOf(resource, nack.message).map((o) => ({
+        resource: name,
+        object: o.object,
+        field: o.field,
+        node: node.id,
+        message,
+      }));
     });
     const types = this.nodes.get(node) ?? new Map<string, readonly Entry[]>();
     this.nodes.set(node, types.set(url, entries));
   }
 
-  /** True: something was refused before. */
-  ack(node: NodeInfo, url: string): boolean {
-    return this.nodes.get(node)?.delete(url) ?? false;
+  /**
+   * `versions`: what the node runs; what it refused and still is to have stays refused. True: something changed.
+   */
+  ack(
+    node: NodeInfo,
+    url: string,
+    versions: ReadonlyMap<string, string>,
+    resources: ReadonlyMap<string, EncodedResource>,
+  ): boolean {
+    const types = this.nodes.get(node);
+    const entries = types?.get(url);
+    if (types === undefined || entries === undefined) return false;
+    const still = entries.filter((e) => !versions.has(e.resource) && resources.has(e.resource));
+    if (still.length === 0) types.delete(url);
+    else types.set(url, still);
+    return still.length !== entries.length;
   }
 
   forget(node: NodeInfo): boolean {
@@ -42,7 +62,7 @@ export class Refusals {
   byObject(): ReadonlyMap<string, readonly Refusal[]> {
     const objects = new Map<string, Refusal[]>();
     for (const types of this.nodes.values())
-      for (const { object, ...refusal } of [...types.values()].flat())
+      for (const { object, resource: _name, ...refusal } of [...types.values()].flat())
         objects.set(object, [...(objects.get(object) ?? []), refusal]);
     return objects;
   }

@@ -80,7 +80,7 @@ export class DeltaSubscription {
     return this.awaited !== undefined;
   }
 
-  /** The last refusal, until a later ACK. */
+  /** The last refusal, until what was refused was sent again and ACKed, or removed. */
   get nack(): Nack | undefined {
     return this.lastNack;
   }
@@ -115,6 +115,7 @@ export class DeltaSubscription {
   }
 
   private unsubscribe(name: string): void {
+    if (name !== wildcardName) this.refused.delete(name);
     if (name === wildcardName) {
       this.wildcard = false;
       // What nobody asked for by name is forgotten: the client drops it by itself.
@@ -134,7 +135,7 @@ export class DeltaSubscription {
     if (awaited === undefined || request.nonce !== awaited.nonce) return { kind: "stale" };
     this.awaited = undefined;
     if (request.error === undefined) {
-      this.lastNack = undefined;
+      this.forgive();
       return { kind: "ack" };
     }
     // The versions stay in `known`: what was refused is sent again only when it changes. No hot loop.
@@ -145,6 +146,13 @@ export class DeltaSubscription {
     for (const name of names) this.refused.add(name);
     this.lastNack = { names, message: request.error };
     return { kind: "nack", nack: this.lastNack };
+  }
+
+  /** An ACK of something else does not make good what was refused before and is still refused. */
+  private forgive(): void {
+    if (this.lastNack === undefined) return;
+    const names = this.lastNack.names.filter((name) => this.refused.has(name));
+    this.lastNack = names.length === 0 ? undefined : { names, message: this.lastNack.message };
   }
 
   /** What is to be sent now; undefined: nothing, or a response is outstanding. Changes nothing: see `sent`. */
@@ -238,7 +246,8 @@ export function namesIn(message: string, names: readonly string[]): readonly str
     if (name === "") continue;
     for (let at = rest.indexOf(name); at >= 0; at = rest.indexOf(name, at + 1)) {
       const end = at + name.length;
-      if (wordBefore.test(rest.slice(Math.max(0, at - 1), at)) || wordAfter.test(rest.slice(end, end + 1))) continue;
+      if (wordBefore.test(rest.slice(Math.max(0, at - 1), at)) || wordAfter.test(rest.slice(end, end + 1)))
+        continue;
       found.add(name);
       rest = `${rest.slice(0, at)}\0${rest.slice(end)}`;
     }

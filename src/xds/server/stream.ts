@@ -129,6 +129,7 @@ export class AdsStream {
   private offer(type: TypeState, holdRemovals: boolean): Outcome {
     if (!type.dirty || type.subscription.outstanding) return "nothing";
     const resources = this.options.source.resources(this.node, type.typeUrl);
+    if (resources === undefined) return "nothing";
     const delta = type.subscription.next(resources, { maxBytes: limits.maxResponseBytes, holdRemovals });
     if (delta === undefined) {
       type.dirty = holdRemovals && type.subscription.holdsRemovals(resources);

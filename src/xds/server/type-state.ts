@@ -13,7 +13,7 @@ export class TypeState {
   private late: Timer | undefined;
   private sentAt: number | undefined;
   private ackedAt: number | undefined;
-  private refusal: (Nack & { at: number }) | undefined;
+  private refusedAt = 0;
 
   constructor(typeUrl: string) {
     this.typeUrl = typeUrl;
@@ -33,10 +33,8 @@ export class TypeState {
   answered(at: number, nack: Nack | undefined): void {
     this.late?.cancel();
     this.overdue = false;
-    if (nack === undefined) {
-      this.ackedAt = at;
-      this.refusal = undefined;
-    } else this.refusal = { ...nack, at };
+    if (nack === undefined) this.ackedAt = at;
+    else this.refusedAt = at;
   }
 
   close(): void {
@@ -45,17 +43,20 @@ export class TypeState {
 
   private get state(): SyncState {
     if (!this.subscription.sentAnything) return "NOT SENT";
-    return this.subscription.outstanding || this.refusal !== undefined || this.dirty ? "STALE" : "SYNCED";
+    return this.subscription.outstanding || this.subscription.nack !== undefined || this.dirty
+      ? "STALE"
+      : "SYNCED";
   }
 
   status(): TypeStatus {
+    const { nack } = this.subscription;
     return {
       typeUrl: this.typeUrl,
       state: this.state,
       resources: this.subscription.versions.size,
       ...(this.sentAt === undefined ? {} : { sentAt: this.sentAt }),
       ...(this.ackedAt === undefined ? {} : { ackedAt: this.ackedAt }),
-      ...(this.refusal === undefined ? {} : { nack: this.refusal }),
+      ...(nack === undefined ? {} : { nack: { ...nack, at: this.refusedAt } }),
     };
   }
 }

@@ -3,8 +3,11 @@ import type { EncodedResource, Nack, NodeInfo } from "../protocol/index.ts";
 
 /** Pull model: the server asks when it may send, so that only the latest state is ever encoded and queued. */
 export interface ResourceSource {
-  /** All that the node is to have of a type; the map is read at once and not kept. */
-  resources(node: NodeInfo, typeUrl: string): ReadonlyMap<string, EncodedResource>;
+  /**
+   * All that the node is to have of a type; the map is read at once and not kept. Undefined: not known yet, nothing is
+   * sent until a change is told; a node that reconnects keeps what it has.
+   */
+  resources(node: NodeInfo, typeUrl: string): ReadonlyMap<string, EncodedResource> | undefined;
   /** Calls back whenever a type may have changed for the node; returns the unsubscription. */
   subscribe(node: NodeInfo, onChange: (typeUrls: ReadonlySet<string> | "all") => void): () => void;
   onConnect?(node: NodeInfo): void;

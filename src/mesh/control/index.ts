@@ -1,0 +1,10 @@
+/** Informers -> translation -> resources of each proxy; leases, readiness, statuses. */
+export {
+  type ControlPlane,
+  type ControlPlaneInfo,
+  type ControlPlaneOptions,
+  createControlPlane,
+} from "./control-plane.ts";
+export { LeaseJudge, type LeaseVerdict } from "./lease-judge.ts";
+export { limits } from "./limits.ts";
+export type { Refusal } from "./refusals.ts";
