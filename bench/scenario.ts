@@ -152,8 +152,8 @@ export async function round(who: Contestant, work: Work, tools: Tools): Promise<
     const hopsUs = hops.map((h, i) => ((h.proxy.cpuSeconds() - cpu[i]!) * 1e6) / result.requests);
     for (const [i, before] of counters.entries()) {
       const seen = (await counted(hops[i]!.admin)) - before;
-      // Requests in flight when the load stopped are the proxy's, not the load's.
-      if (seen < result.requests || seen > result.requests + connections) {
+      // Requests in flight when warm-up and load stopped are the proxy's, not the load's.
+      if (seen < result.requests || seen > result.requests + 2 * connections) {
         throw new Error(`${who} ${work}: hop ${i} counted ${seen} requests, the load ${result.requests}`);
       }
     }

@@ -1,6 +1,7 @@
 /** The proxy's main thread: takes configuration, keeps the last good one, and has the data threads run it. */
 import { availableParallelism } from "node:os";
 import { type LogLevel, logLevels, setLogLevel } from "../../base/index.ts";
+import { lockAddress } from "../../wire/socket/index.ts";
 import { AccessLogWriter } from "../access-log/index.ts";
 import type { CompiledListener } from "../compile/index.ts";
 import {
@@ -99,7 +100,10 @@ class ProxyAgent implements Agent {
       push: (resources, secrets) => this.threads.update(resources, secrets),
       onPushed: (changes) => this.pushed(changes),
       emit: (event) => this.emit(event),
-      ...(options.lockAddress ? { lockAddress: options.lockAddress } : {}),
+      lockAddress:
+        options.lockAddress ??
+        ((host, port) =>
+          lockAddress({ host, port, owner: options.owner ?? `weft ${options.node.id}`, clock })),
     });
     this.started = this.threads.start();
   }
@@ -286,7 +290,7 @@ class ProxyAgent implements Agent {
   private buried(index: number, reason: string): void {
     for (const { name, labels, values } of this.metrics.retire(index)) {
       const word = sharedGauges[name];
-      const at = labels.indexOf("cluster_name");
+      const at = labels.indexOf("envoy_cluster_name");
       const slot = at === -1 ? undefined : this.state.clusterSlot(labels[at + 1]!);
       if (word !== undefined && slot !== undefined) Atomics.sub(this.words, slot + word, values[0]!);
     }

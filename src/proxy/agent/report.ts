@@ -101,7 +101,7 @@ export function metricsPage(page: MetricsPage): string {
       name: g.name,
       kind: g.kind,
       help: g.help,
-      labels: ["cluster_name", c.config.name],
+      labels: ["envoy_cluster_name", c.config.name],
       value: g.value(c),
     })),
   );

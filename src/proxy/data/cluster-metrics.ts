@@ -29,7 +29,7 @@ export class ClusterMetrics {
 
   constructor(metrics: Metrics, cluster: string) {
     this.metrics = metrics;
-    this.labels = ["cluster_name", cluster];
+    this.labels = ["envoy_cluster_name", cluster];
     const slot = (name: MetricName): number => metrics.series(name, this.labels);
     this.requests = slot("envoy_cluster_upstream_rq_total");
     this.active = slot("envoy_cluster_upstream_rq_active");
