@@ -1,7 +1,7 @@
 /** /config_dump: Envoy's admin.v3.ConfigDump as JSON, each resource as it came. */
-import { type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import type { Any } from "@bufbuild/protobuf/wkt";
 import type { Agent, RefusalRecord, SourceRecord } from "../agent/index.ts";
-import { decodeResource, extensionRegistry, resourceSchema } from "../compile/index.ts";
 import { redact } from "./redact/index.ts";
 
 export interface ConfigDumpOptions {
@@ -10,7 +10,11 @@ export interface ConfigDumpOptions {
   /** `dynamic_active_clusters`, ...: only this field of the parts; empty: everything. */
   readonly resource: string;
   readonly bootstrapJson?: string;
+  /** Resources of a control plane to JSON; undefined where one does not decode. */
+  readonly anyJson?: (any: Any) => JsonValue | undefined;
 }
+
+type AnyJson = ConfigDumpOptions["anyJson"];
 
 const admin = "type.googleapis.com/envoy.admin.v3.";
 const resourceTypes: Readonly<Record<SourceRecord["type"], string>> = {
@@ -20,18 +24,17 @@ const resourceTypes: Readonly<Record<SourceRecord["type"], string>> = {
   endpoints: "envoy.config.endpoint.v3.ClusterLoadAssignment",
 };
 
-function resourceJson(record: SourceRecord): JsonObject {
+function resourceJson(record: SourceRecord, anyJson: AnyJson): JsonObject {
   const typeName = resourceTypes[record.type];
   const withType = (value: JsonValue): JsonObject => ({
     "@type": `type.googleapis.com/${typeName}`,
     ...(redact(value) as JsonObject),
   });
   if (record.json !== undefined) return withType(JSON.parse(record.json) as JsonValue);
-  const message = record.any && decodeResource(record.any);
-  const schema = resourceSchema(typeName);
-  if (typeof message !== "object" || !schema)
-    return { "@type": `type.googleapis.com/${typeName}`, name: record.name };
-  return withType(toJson(schema, message, { registry: extensionRegistry, useProtoFieldName: true }));
+  const json = record.any && anyJson?.(record.any);
+  return json === undefined
+    ? { "@type": `type.googleapis.com/${typeName}`, name: record.name }
+    : withType(json);
 }
 
 const time = (at: number): string => new Date(at).toISOString();
@@ -48,15 +51,19 @@ function refusalJson(refusal: RefusalRecord): JsonObject {
 function split(
   records: readonly SourceRecord[],
   field: string,
+  anyJson: AnyJson,
 ): { fixed: JsonObject[]; dynamic: JsonObject[] } {
-  const item = (r: SourceRecord): JsonObject => ({ [field]: resourceJson(r), last_updated: time(r.at) });
+  const item = (r: SourceRecord): JsonObject => ({
+    [field]: resourceJson(r, anyJson),
+    last_updated: time(r.at),
+  });
   return {
     fixed: records.filter((r) => !r.any).map(item),
     dynamic: records.filter((r) => r.any).map((r) => ({ version_info: r.version, ...item(r) })),
   };
 }
 
-function listenersDump(agent: Agent, records: readonly SourceRecord[]): JsonObject {
+function listenersDump(agent: Agent, records: readonly SourceRecord[], anyJson: AnyJson): JsonObject {
   const refusals = new Map(
     agent
       .refusals()
@@ -67,7 +74,7 @@ function listenersDump(agent: Agent, records: readonly SourceRecord[]): JsonObje
   const dynamic = records
     .filter((r) => r.any)
     .map((r): JsonObject => {
-      const state = { version_info: r.version, listener: resourceJson(r), last_updated: time(r.at) };
+      const state = { version_info: r.version, listener: resourceJson(r, anyJson), last_updated: time(r.at) };
       const refusal = refusals.get(r.name);
       refusals.delete(r.name);
       return {
@@ -80,7 +87,7 @@ function listenersDump(agent: Agent, records: readonly SourceRecord[]): JsonObje
     dynamic.push({ name: refusal.name, error_state: refusalJson(refusal) });
   return {
     "@type": `${admin}ListenersConfigDump`,
-    static_listeners: split(records, "listener").fixed,
+    static_listeners: split(records, "listener", anyJson).fixed,
     dynamic_listeners: dynamic,
   };
 }
@@ -109,11 +116,11 @@ function secretsDump(agent: Agent): JsonObject {
 }
 
 export function configDump(options: ConfigDumpOptions): JsonObject {
-  const { agent } = options;
+  const { agent, anyJson } = options;
   const of = (type: SourceRecord["type"]): SourceRecord[] => agent.sources().filter((r) => r.type === type);
-  const clusters = split(of("cluster"), "cluster");
-  const routes = split(of("route"), "route_config");
-  const endpoints = split(of("endpoints"), "endpoint_config");
+  const clusters = split(of("cluster"), "cluster", anyJson);
+  const routes = split(of("route"), "route_config", anyJson);
+  const endpoints = split(of("endpoints"), "endpoint_config", anyJson);
   const bootstrap =
     options.bootstrapJson === undefined ? {} : (JSON.parse(options.bootstrapJson) as JsonObject);
   const parts: JsonObject[] = [
@@ -132,7 +139,7 @@ export function configDump(options: ConfigDumpOptions): JsonObject {
           },
         ]
       : []),
-    listenersDump(agent, of("listener")),
+    listenersDump(agent, of("listener"), anyJson),
     {
       "@type": `${admin}RoutesConfigDump`,
       static_route_configs: routes.fixed,

@@ -5,6 +5,7 @@ import type { Agent } from "../agent/index.ts";
 import { prometheusContentType } from "../telemetry/index.ts";
 import { certificates } from "./certs.ts";
 import { clustersJson, clustersText } from "./clusters.ts";
+import { configDump } from "./config-dump.ts";
 import { refuse } from "./guard.ts";
 import { maxAdminBodyBytes } from "./limits.ts";
 import { serverInfo } from "./server-info.ts";
@@ -77,14 +78,18 @@ async function drainPage(agent: Agent, url: URL): Promise<Response> {
 const drainMs = 600_000;
 
 async function configDumpPage(options: AdminOptions, url: URL): Promise<Response> {
-  // Loads protobuf's generated code: it is paid for by whoever asks.
-  const { configDump } = await import("./config-dump.ts");
+  const { agent, bootstrapJson } = options;
+  // Protobuf is there already where resources came over the wire, and not needed where they did not.
+  const anyJson = agent.sources().some((r) => r.any)
+    ? (await import("../compile/index.ts")).anyToJson
+    : undefined;
   return json(
     configDump({
-      agent: options.agent,
+      agent,
       includeEds: url.searchParams.has("include_eds"),
       resource: url.searchParams.get("resource") ?? "",
-      ...(options.bootstrapJson !== undefined ? { bootstrapJson: options.bootstrapJson } : {}),
+      ...(bootstrapJson !== undefined ? { bootstrapJson } : {}),
+      ...(anyJson ? { anyJson } : {}),
     }),
   );
 }

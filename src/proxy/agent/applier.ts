@@ -11,8 +11,8 @@ import { type ResourceState, type ResourceType, TableFullError } from "./state.t
 import type { UpdateError } from "./threads.ts";
 import type {
   AgentEvent,
-  AgentOptions,
   CompiledUpdate,
+  LockAddress,
   RefusalRecord,
   ResourceError,
   ResourceUpdate,
@@ -31,7 +31,7 @@ export interface ApplierOptions {
   ) => Promise<readonly UpdateError[]>;
   readonly onPushed: (changes: readonly ResourceChange[]) => void;
   readonly emit: (event: AgentEvent) => void;
-  readonly lockAddress?: AgentOptions["lockAddress"];
+  readonly lockAddress: LockAddress;
 }
 
 /** A resource that is taken over, and how to take it back. */

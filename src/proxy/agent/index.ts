@@ -2,7 +2,6 @@ export { createAgent } from "./agent.ts";
 export { readSecret, secretProblem } from "./secrets.ts";
 export type { DataThread } from "./threads.ts";
 export type {
-  AddressLock,
   Agent,
   AgentEvent,
   AgentOptions,
@@ -10,6 +9,7 @@ export type {
   ClusterStatus,
   CompiledUpdate,
   EndpointStatus,
+  LockAddress,
   RefusalRecord,
   ResourceError,
   ResourceUpdate,

@@ -1,6 +1,7 @@
 /** What the agent is given and what it gives. */
 import type { Any } from "@bufbuild/protobuf/wkt";
 import type { Clock, Logger, Rng } from "../../base/index.ts";
+import type { AddressLock } from "../../wire/socket/index.ts";
 import type { CompiledResource, SecretSource } from "../compile/index.ts";
 import type {
   ClusterConfig,
@@ -12,10 +13,7 @@ import type {
 } from "../config/index.ts";
 import type { DataThread } from "./threads.ts";
 
-/** An exclusive hold on an address and port of this machine. */
-export interface AddressLock {
-  release(): void;
-}
+export type LockAddress = (host: string, port: number) => Promise<AddressLock>;
 
 export interface AgentOptions {
   /** Data threads; default 2, at most the cores. */
@@ -34,8 +32,13 @@ export interface AgentOptions {
   readonly rng: Rng;
   readonly log: Logger;
   readonly accessLog?: { readonly stdout?: (text: string) => void };
-  /** Taken for each listener before the threads bind it, so that no second proxy shares its address. Throws with who holds it. */
-  readonly lockAddress?: (host: string, port: number) => Promise<AddressLock>;
+  /** What another process is told about who holds an address: `weft run reviews`. Default: the node's id. */
+  readonly owner?: string;
+  /**
+   * Taken for each listener before the threads bind it, so that no second proxy shares its address; rejects with
+   * who holds it. Default: wire/socket's lock.
+   */
+  readonly lockAddress?: LockAddress;
 }
 
 /** A discovery response, or what is left of it for this proxy. */

@@ -75,6 +75,7 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
     createWorker: options.createWorker,
     ...(options.concurrency !== undefined ? { concurrency: options.concurrency } : {}),
     ...(options.lockAddress ? { lockAddress: options.lockAddress } : {}),
+    owner: `weft proxy ${file}`,
     node: { ...bootstrap.node, peer: peerOf(bootstrap) },
     clock,
     rng,

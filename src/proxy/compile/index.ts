@@ -7,6 +7,7 @@ export type { CompiledListener } from "./listener.ts";
 export { describeProblems, Findings, Path, type Problem } from "./path.ts";
 export { resolveEndpoints } from "./resolve/index.ts";
 export {
+  anyToJson,
   type CompiledResource,
   type CompiledRoute,
   compileAny,

@@ -1,5 +1,5 @@
 /** One xDS resource in, one compiled resource or its mistakes out. */
-import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { type Cluster, ClusterSchema } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
 import {
@@ -12,6 +12,7 @@ import {
   RouteConfigurationSchema,
 } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
 import type { RouteTableConfig } from "../config/index.ts";
+import { extensionRegistry } from "./any.ts";
 import { checkFields } from "./check.ts";
 import { type CompiledCluster, compileCluster } from "./cluster.ts";
 import { type CompiledEndpoints, compileEndpoints } from "./endpoints.ts";
@@ -112,6 +113,14 @@ export function decodeResource(any: Any): Message | string {
   } catch (e) {
     return `does not decode as ${name}: ${e instanceof Error ? e.message : String(e)}`;
   }
+}
+
+/** JSON form of a resource's Any, with the field names of the .proto files; undefined where it does not decode. */
+export function anyToJson(any: Any): JsonValue | undefined {
+  const message = decodeResource(any);
+  const schema = typeof message === "string" ? undefined : resourceSchema(message.$typeName);
+  if (typeof message === "string" || !schema) return undefined;
+  return toJson(schema, message, { registry: extensionRegistry, useProtoFieldName: true });
 }
 
 /** Schema of a resource type's messages, for their JSON form. */
