@@ -45,13 +45,14 @@ function merged(target: unknown, patch: unknown): unknown {
   return out;
 }
 
+const selected = (object: KubeObject, selector: string | undefined): boolean =>
+  selector === undefined || selector === `metadata.name=${object.metadata.name}`;
+
 export function createFakeKube(): FakeKube {
   const objects = new Map<string, { ref: KindRef; object: KubeObject }>();
   const watchers = new Set<Watcher>();
   let version = 0;
 
-  const selected = (object: KubeObject, selector: string | undefined): boolean =>
-    selector === undefined || selector === `metadata.name=${object.metadata.name}`;
   const tell = (ref: KindRef, type: "ADDED" | "MODIFIED" | "DELETED", object: KubeObject): void => {
     for (const w of [...watchers])
       if (w.ref.plural === ref.plural && selected(object, w.options.fieldSelector))

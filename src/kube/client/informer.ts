@@ -140,7 +140,8 @@ class ListWatch<T extends KubeObject> implements Informer<T> {
         this.lastError = undefined;
       } catch (error) {
         if (signal.aborted) return;
-        relist = this.failed(error);
+        // A list that failed is still owed.
+        relist = this.failed(error) || relist;
         const pause = this.pauseAfter(error, wait);
         await delay(this.options.clock, pause, signal).catch(() => {});
       }
