@@ -113,6 +113,8 @@ export class StreamInfo {
   /** x-weft-reason of the upstream's answer, where it may be believed. */
   reason = "";
   peer: Peer | null = null;
+  /** What telemetry remembers of the connection's last request; not reset. */
+  telemetry: object | null = null;
 
   constructor(connection: ConnectionInfo) {
     this.connection = connection;

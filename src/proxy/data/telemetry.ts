@@ -26,6 +26,12 @@ interface RequestSeries {
   readonly responseBytes: number;
 }
 
+/** What a pair was made of, to see whether it still holds. */
+type KnownPair = Pick<
+  StreamInfo,
+  "host" | "cluster" | "peer" | "authority" | "clusterName" | "upstreamPrincipal"
+> & { readonly pair: Pair; readonly principal: string };
+
 interface PairNames {
   readonly reporter: "source" | "destination";
   readonly source: Peer;
@@ -81,8 +87,7 @@ export class Telemetry {
 
   /** Counts a finished request. */
   record(info: StreamInfo, direction: ListenerConfig["direction"], principal: string, now: number): void {
-    const pair =
-      direction === "outbound" ? this.outboundPair(info, principal) : this.inboundPair(info, principal);
+    const pair = this.pairOf(info, direction, principal);
     const key = info.status * 65_536 + (info.flags & 0xffff);
     let series = pair.series.get(key);
     if (!series) {
@@ -94,6 +99,28 @@ export class Telemetry {
     this.metrics.observe(series.duration, istioBuckets, now - info.start);
     this.metrics.observe(series.requestBytes, istioBuckets, info.bytesReceived);
     this.metrics.observe(series.responseBytes, istioBuckets, info.bytesSent);
+  }
+
+  /** Requests of one connection mostly have the same peers: their labels are joined once. */
+  private pairOf(info: StreamInfo, direction: ListenerConfig["direction"], principal: string): Pair {
+    const known = info.telemetry as KnownPair | null;
+    if (
+      known !== null &&
+      known.host === info.host &&
+      known.cluster === info.cluster &&
+      known.peer === info.peer &&
+      known.authority === info.authority &&
+      known.clusterName === info.clusterName &&
+      known.upstreamPrincipal === info.upstreamPrincipal &&
+      known.principal === principal
+    ) {
+      return known.pair;
+    }
+    const pair =
+      direction === "outbound" ? this.outboundPair(info, principal) : this.inboundPair(info, principal);
+    const { host, cluster, peer, authority, clusterName, upstreamPrincipal } = info;
+    info.telemetry = { pair, principal, host, cluster, peer, authority, clusterName, upstreamPrincipal };
+    return pair;
   }
 
   private open(pair: Pair, info: StreamInfo): RequestSeries {
