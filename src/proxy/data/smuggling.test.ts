@@ -9,6 +9,7 @@ import {
   type Origin,
   ok,
   origin,
+  type RawSocket,
   route,
   type TestPlane,
   testPlane,

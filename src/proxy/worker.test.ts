@@ -1,0 +1,110 @@
+/** Real data threads: two workers on one port with one table of limits. */
+import { afterAll, expect, test } from "bun:test";
+import { clusterWord, type FromWorker, metricRowWords, sharedWords, type ToWorker } from "./config/index.ts";
+import {
+  change,
+  connect,
+  endpoint,
+  listener,
+  ok,
+  origin,
+  peer,
+  type RawSocket,
+  route,
+} from "./data/test-support.ts";
+
+const workers: Worker[] = [];
+afterAll(() => {
+  for (const w of workers) w.terminate();
+});
+
+/** A port that is free now, held until the threads have it. */
+function reserve(): { readonly port: number; release(): void } {
+  const options: Bun.TCPSocketListenOptions<undefined> & { readonly reusePort: boolean } = {
+    hostname: "127.0.0.1",
+    port: 0,
+    reusePort: true,
+    socket: { data: () => undefined },
+  };
+  const held = Bun.listen(options);
+  return { port: held.port, release: () => held.stop(true) };
+}
+
+async function start(shared: SharedArrayBuffer, index: number, update: ToWorker): Promise<FromWorker[]> {
+  const worker = new Worker(new URL("../worker.ts", import.meta.url));
+  workers.push(worker);
+  const posted: FromWorker[] = [];
+  const init: ToWorker = {
+    kind: "init",
+    index,
+    shared,
+    metrics: new SharedArrayBuffer(metricRowWords * 8),
+    peerMetadata: "",
+    peerMetadataId: "",
+    localPeer: peer,
+    proxyCredential: null,
+    seed: index + 1,
+  };
+  await new Promise<void>((resolve, reject) => {
+    worker.onerror = (e) => reject(new Error(e.message));
+    worker.onmessage = ({ data }: { data: FromWorker }) => {
+      posted.push(data);
+      if (data.kind === "ready") worker.postMessage(update);
+      if (data.kind === "applied") resolve();
+    };
+    worker.postMessage(init);
+  });
+  return posted;
+}
+
+test("two threads: 100 hold connections, 100 wait, the 201st overflows; then all are served", async () => {
+  const shared = new SharedArrayBuffer(sharedWords * 4);
+  const table = new Int32Array(shared);
+  const held: RawSocket[] = [];
+  let released = false;
+  const backend = origin((s) => {
+    if (!s.inbox.text.includes("\r\n\r\n")) return;
+    s.inbox.text = "";
+    if (released) s.send(ok("done"));
+    else held.push(s);
+  });
+  const { port, release } = reserve();
+  const update: ToWorker = {
+    kind: "update",
+    seq: 1,
+    secrets: [],
+    resources: [
+      change.cluster({
+        breaker: { maxConnections: 100, maxPendingRequests: 100, maxRequests: 4_294_967_295, maxRetries: 3 },
+      }),
+      change.endpoints("origin", [endpoint(backend.port, 0)]),
+      change.routes([route("origin")]),
+      change.listener(listener({ port })),
+    ],
+  };
+  for (const index of [0, 1]) {
+    const posted = await start(shared, index, update);
+    expect(posted.find((m) => m.kind === "applied")).toEqual({ kind: "applied", seq: 1, errors: [] });
+  }
+  release();
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const clients: RawSocket[] = [];
+  for (let i = 0; i < 200; i++) {
+    const client = await connect(port);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    clients.push(client);
+  }
+  while (Atomics.load(table, clusterWord.pending) < 100) await turn();
+  while (held.length < 100) await turn();
+  expect(Atomics.load(table, clusterWord.connections)).toBe(100);
+  const over = await connect(port);
+  over.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await over.inbox.match(/^HTTP\/1.1 503 [\s\S]*overflow$/);
+  released = true;
+  for (const s of held) s.send(ok("done"));
+  for (const client of clients) await client.inbox.match(/done$/);
+  expect(clients.filter((c) => c.inbox.text.startsWith("HTTP/1.1 200"))).toHaveLength(200);
+  expect(Atomics.load(table, clusterWord.pending)).toBe(0);
+  expect(Atomics.load(table, clusterWord.requests)).toBe(0);
+  backend.stop();
+}, 20_000);
