@@ -173,16 +173,25 @@ export class Listener implements DownstreamOwner, TcpOwner {
       return;
     }
     const addresses = addressesOf(plain);
-    const opening = new Opening(this, addresses);
+    const opening = new Opening(this, addresses, chain.tlsKey);
     const slot: SocketSlot = { user: opening };
     opening.in(slot);
     server.accept(plain, slot);
   }
 
-  /** Called by Opening when TLS stands. */
-  secured(socket: Socket, slot: SocketSlot, info: TlsInfo, addresses: Addresses): void {
+  /**
+   * Called by Opening when TLS stands. The chain must be one of the TLS rules that the handshake met: the protocol
+   * agreed upon, or a change of configuration meanwhile, may name one that asks for more (a client certificate).
+   */
+  secured(
+    socket: Socket,
+    slot: SocketSlot,
+    info: TlsInfo,
+    met: { addresses: Addresses; tlsKey: string },
+  ): void {
+    const { addresses, tlsKey } = met;
     const chain = this.choose(true, info.sni, info.alpn === "" ? [] : [info.alpn], socket);
-    if (chain === null) {
+    if (chain === null || chain.tlsKey !== tlsKey) {
       this.refuse(socket);
       return;
     }
@@ -322,12 +331,12 @@ const idleUser: SocketUser = {
 /** A connection whose TLS handshake is under way. */
 class Opening implements SocketUser {
   private readonly listener: Listener;
-  private readonly addresses: Addresses;
+  private readonly met: { readonly addresses: Addresses; readonly tlsKey: string };
   private slot: SocketSlot | null = null;
 
-  constructor(listener: Listener, addresses: Addresses) {
+  constructor(listener: Listener, addresses: Addresses, tlsKey: string) {
     this.listener = listener;
-    this.addresses = addresses;
+    this.met = { addresses, tlsKey };
   }
 
   /** The slot whose user this is, to be replaced. */
@@ -336,7 +345,7 @@ class Opening implements SocketUser {
   }
 
   onOpen(socket: Socket, tls: TlsInfo | null): void {
-    if (tls && this.slot) this.listener.secured(socket, this.slot, tls, this.addresses);
+    if (tls && this.slot) this.listener.secured(socket, this.slot, tls, this.met);
     else socket.terminate();
   }
 
