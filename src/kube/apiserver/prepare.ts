@@ -1,0 +1,117 @@
+/** From what a client sent to what may be stored: identity, unknown fields, defaults, validation. */
+import {
+  apiVersionOf,
+  applyDefaults,
+  type Cause,
+  type Kind,
+  objectSchema,
+  validate,
+} from "../kinds/index.ts";
+import { asDoc, asObject, type Doc, type Meta, withoutMetaAndStatus } from "./document.ts";
+import { prune } from "./prune.ts";
+import { badRequest, invalid } from "./status.ts";
+
+/** What a request is about and how it wants to be treated. */
+export interface Target {
+  readonly kind: Kind;
+  readonly version: string;
+  readonly namespace: string | undefined;
+  readonly name?: string;
+}
+
+export interface WriteOptions {
+  readonly dryRun: boolean;
+  readonly fieldValidation: "Ignore" | "Warn" | "Strict";
+  readonly fieldManager: string;
+  /** Grows; goes out as Warning headers. */
+  readonly warnings: string[];
+  /** Duplicate fields that the body's reader found. */
+  readonly duplicates: readonly string[];
+}
+
+/** Checks that a body is an object of the kind that the path names, and of its namespace. */
+export function identify(target: Target, body: unknown): Doc {
+  if (body === null || typeof body !== "object" || Array.isArray(body)) {
+    throw badRequest("the body of the request is not an object");
+  }
+  const { kind, version, namespace } = target;
+  const doc = { ...(body as Doc) };
+  const apiVersion = apiVersionOf(kind.group, version);
+  doc.apiVersion ??= apiVersion;
+  doc.kind ??= kind.kind;
+  if (doc.apiVersion !== apiVersion || doc.kind !== kind.kind) {
+    throw badRequest(
+      `${doc.kind} in version "${doc.apiVersion}" cannot be handled as a ${kind.kind} in version "${apiVersion}"`,
+    );
+  }
+  const meta = doc.metadata ?? {};
+  if (typeof meta !== "object" || Array.isArray(meta)) throw badRequest("metadata is not an object");
+  doc.metadata = { ...meta };
+  if (kind.namespaced) {
+    const given = doc.metadata.namespace;
+    if (given && given !== namespace) {
+      throw badRequest(
+        `the namespace of the provided object does not match the namespace sent on the request: "${given}" is not "${namespace}"`,
+      );
+    }
+    if (namespace !== undefined) doc.metadata.namespace = namespace;
+  } else delete doc.metadata.namespace;
+  if (target.name !== undefined) {
+    if (doc.metadata.name && doc.metadata.name !== target.name) {
+      throw badRequest(
+        `the name of the object (${doc.metadata.name}) does not match the name on the URL (${target.name})`,
+      );
+    }
+    doc.metadata.name = target.name;
+  }
+  return doc;
+}
+
+/** Defaults, validates and prunes. Throws 400 for unknown fields under Strict and 422 for what is invalid. */
+export async function settle(target: Target, doc: Doc, options: WriteOptions, old?: Doc): Promise<Doc> {
+  const { kind } = target;
+  const full = asDoc(applyDefaults(kind, asObject(doc)));
+  const result = await validate(kind, asObject(full), old && asObject(old));
+  complain(result.unknown, options);
+  if (result.causes.length > 0) throw invalid(kind, full.metadata.name ?? "", result.causes);
+  options.warnings.push(...result.warnings);
+  return prune(await objectSchema(kind, target.version), full) as Doc;
+}
+
+function complain(unknown: readonly string[], options: WriteOptions): void {
+  const texts = [
+    ...options.duplicates.map((field) => `duplicate field "${field}"`),
+    ...unknown.map((field) => `unknown field "${field}"`),
+  ];
+  if (texts.length === 0 || options.fieldValidation === "Ignore") return;
+  if (options.fieldValidation === "Strict") throw badRequest(`strict decoding error: ${texts.join(", ")}`);
+  options.warnings.push(...texts);
+}
+
+/** Fields of metadata that only the server sets, taken from the stored object. */
+const serverFields = [
+  "uid",
+  "creationTimestamp",
+  "generation",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+] as const;
+
+/** Metadata of a changed object: the client's, with the server's fields kept. */
+export function carryMeta(next: Meta, old: Meta): Meta {
+  const out: Meta = { ...next, name: old.name };
+  for (const field of serverFields) {
+    if (old[field] === undefined) delete out[field];
+    else (out as Record<string, unknown>)[field] = old[field];
+  }
+  return out;
+}
+
+/** Whether what generation counts has changed. */
+export const specChanged = (a: Doc, b: Doc): boolean =>
+  !Bun.deepEquals(withoutMetaAndStatus(a), withoutMetaAndStatus(b));
+
+/** Turns causes of admission or allocation into the refusal. */
+export function refuse(kind: Kind, name: string, causes: readonly Cause[]): void {
+  if (causes.length > 0) throw invalid(kind, name, causes);
+}

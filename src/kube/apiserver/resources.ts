@@ -1,0 +1,318 @@
+/** Requests for objects: what verb they are, whether they are allowed, and how their answer looks. */
+import type { Clock, Logger } from "../../base/index.ts";
+import { apiVersionOf, kindOf } from "../kinds/index.ts";
+import { type Authenticator, authorize, type User } from "./auth.ts";
+import { type Body, decodeBody, mediaType, readBytes } from "./body.ts";
+import type { Doc } from "./document.ts";
+import { MAX_WATCHES } from "./limits.ts";
+import { emptyNamespace } from "./namespaces.ts";
+import { patchObject } from "./patch.ts";
+import type { ResourcePath } from "./path.ts";
+import type { Target, WriteOptions } from "./prepare.ts";
+import type { Registry } from "./registry.ts";
+import { both, fieldSelector, labelSelector } from "./selector.ts";
+import { badRequest, invalid, methodNotAllowed, noSuchPath, tooMany } from "./status.ts";
+import { type IncludeObject, partialMetadata, tableOf, viewOf } from "./table.ts";
+import { requestToken } from "./token-api.ts";
+import type { Tokens } from "./tokens.ts";
+import { openWatch } from "./watch.ts";
+
+export interface Backend {
+  readonly registry: Registry;
+  readonly authenticator: Authenticator;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Watches that are open; `stop` ends them with the server. */
+  readonly watches: Set<() => void>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly warnings: readonly string[];
+}
+
+/** One request for a resource, with its parsed query. */
+interface Call {
+  readonly backend: Backend;
+  readonly request: Request;
+  readonly query: URLSearchParams;
+  readonly path: ResourcePath;
+  readonly target: Target;
+}
+
+const truthy = (value: string | null): boolean => value !== null && value !== "false" && value !== "0";
+
+/** Serves a resource path. A watch comes back as a Response. */
+export async function serveResource(
+  backend: Backend,
+  request: Request,
+  path: ResourcePath,
+  user: User,
+): Promise<Answer | Response> {
+  const query = new URL(request.url).searchParams;
+  const verb = verbOf(request.method, path, query);
+  authorize(user, { verb, ...path });
+  const target = {
+    kind: path.kind,
+    version: path.version,
+    namespace: path.namespace,
+    ...(path.name && { name: path.name }),
+  };
+  const call: Call = { backend, request, query, path, target };
+  if (path.subresource !== undefined) return serveSubresource(call, verb);
+  switch (verb) {
+    case "get":
+      return ok(render(call, await backend.registry.get(target)));
+    case "list":
+      return list(call);
+    case "watch":
+      return watch(call);
+    case "create":
+      return create(call);
+    case "update":
+      return update(call);
+    case "patch":
+      return patch(call);
+    case "delete":
+      return remove(call);
+    default:
+      return removeCollection(call);
+  }
+}
+
+function verbOf(method: string, path: ResourcePath, query: URLSearchParams): string {
+  const single = path.name !== undefined;
+  if (method === "GET") {
+    if (truthy(query.get("watch"))) return "watch";
+    return single ? "get" : "list";
+  }
+  const creating = path.kind.namespaced ? path.namespace !== undefined : true;
+  if (method === "POST" && (!single || path.subresource === "token") && creating) return "create";
+  if (method === "PUT" && single) return "update";
+  if (method === "PATCH" && single) return "patch";
+  if (method === "DELETE" && creating) return single ? "delete" : "deletecollection";
+  throw methodNotAllowed();
+}
+
+async function serveSubresource(call: Call, verb: string): Promise<Answer> {
+  const { backend, path, target, request } = call;
+  if (path.subresource === "token" && path.kind.kind === "ServiceAccount" && verb === "create") {
+    const body = await bodyOf(request);
+    return {
+      status: 201,
+      body: await requestToken(backend.registry, backend.tokens, target, body.value),
+      warnings: [],
+    };
+  }
+  const finalize = path.subresource === "finalize" && path.kind.kind === "Namespace";
+  if ((path.subresource !== "status" || !path.kind.statusSubresource) && !finalize) throw noSuchPath();
+  if (finalize && verb === "update") return ok(await backend.registry.get(target));
+  if (verb === "get") return ok(render(call, await backend.registry.get(target)));
+  if (verb === "update") return update(call, "status");
+  if (verb === "patch") return patch(call, "status");
+  throw methodNotAllowed();
+}
+
+const ok = (body: unknown, warnings: readonly string[] = [], status = 200): Answer => ({
+  status,
+  body,
+  warnings,
+});
+
+/** dryRun, fieldValidation and fieldManager of a write. */
+function writeOptions(call: Call, duplicates: readonly string[] = []): WriteOptions {
+  const { query, request } = call;
+  const dryRun = query.getAll("dryRun");
+  if (dryRun.some((d) => d !== "All")) {
+    throw invalid({ group: "meta.k8s.io", plural: "options", kind: "Options" }, "", [
+      {
+        field: "dryRun",
+        message: `Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`,
+        reason: "FieldValueNotSupported",
+      },
+    ]);
+  }
+  // Servers default to Warn; kubectl asks for Strict.
+  const fieldValidation = query.get("fieldValidation") || "Warn";
+  if (fieldValidation !== "Ignore" && fieldValidation !== "Warn" && fieldValidation !== "Strict") {
+    throw badRequest(`fieldValidation: Unsupported value: "${fieldValidation.slice(0, 50)}"`);
+  }
+  const agent = (request.headers.get("user-agent") ?? "").split("/")[0]!;
+  return {
+    dryRun: dryRun.length > 0,
+    fieldValidation,
+    fieldManager: (query.get("fieldManager") || agent || "unknown").slice(0, 128),
+    warnings: [],
+    duplicates,
+  };
+}
+
+const bodyOf = async (request: Request): Promise<Body> => {
+  const type = mediaType(request);
+  return decodeBody(await readBytes(request), type);
+};
+
+async function create(call: Call): Promise<Answer> {
+  if (call.path.kind.namespaced && call.path.namespace === undefined) throw methodNotAllowed();
+  const { value, duplicates } = await bodyOf(call.request);
+  const options = writeOptions(call, duplicates);
+  const doc = await call.backend.registry.create(call.target, value, options);
+  return ok(render(call, doc), options.warnings, 201);
+}
+
+async function update(call: Call, subresource?: string): Promise<Answer> {
+  const { value, duplicates } = await bodyOf(call.request);
+  const options = writeOptions(call, duplicates);
+  const doc = await call.backend.registry.update(call.target, value, options, subresource);
+  return ok(render(call, await settled(call, doc)), options.warnings);
+}
+
+async function patch(call: Call, subresource?: string): Promise<Answer> {
+  const time = new Date(call.backend.clock.wall()).toISOString().replace(/\.\d+Z$/, "Z");
+  const options = { ...writeOptions(call), force: truthy(call.query.get("force")), time };
+  const result = await patchObject(call.backend.registry, call.target, call.request, options, subresource);
+  return ok(render(call, await settled(call, result.doc)), options.warnings, result.created ? 201 : 200);
+}
+
+/** A namespace whose last finalized object went may now end. */
+async function settled(call: Call, doc: Doc): Promise<Doc> {
+  const { namespace } = call.target;
+  if (doc.metadata.deletionTimestamp && namespace)
+    await emptyNamespace(call.backend.registry, namespace, call.backend.log);
+  return doc;
+}
+
+async function remove(call: Call): Promise<Answer> {
+  const options = { ...writeOptions(call), ...(await deleteDryRun(call)) };
+  const { doc, gone } = await call.backend.registry.delete(call.target, options, options.pre);
+  const { kind } = call.target;
+  if (kind === kindOf("v1", "Namespace") && !options.dryRun) {
+    await emptyNamespace(call.backend.registry, doc.metadata.name, call.backend.log);
+  }
+  if (!gone) return ok(render(call, doc), options.warnings);
+  const details = {
+    name: doc.metadata.name,
+    ...(kind.group && { group: kind.group }),
+    kind: kind.plural,
+    uid: doc.metadata.uid,
+  };
+  return ok({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details }, options.warnings);
+}
+
+interface DeleteOptions {
+  readonly dryRun?: readonly string[];
+  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
+}
+
+async function deleteDryRun(call: Call) {
+  const { value } = await bodyOf(call.request);
+  const body = (value ?? {}) as DeleteOptions;
+  const dry = body.dryRun?.includes("All") ?? false;
+  return { ...(dry && { dryRun: true }), pre: body.preconditions ?? {} };
+}
+
+async function removeCollection(call: Call): Promise<Answer> {
+  const options = { ...writeOptions(call), ...(await deleteDryRun(call)) };
+  const { registry } = call.backend;
+  const found = await registry.list(call.target, { ...listQuery(call), limit: 0, token: null });
+  const items: Doc[] = [];
+  for (const item of found.items) {
+    const target = {
+      ...call.target,
+      ...(item.metadata.namespace && { namespace: item.metadata.namespace }),
+      name: item.metadata.name,
+    };
+    items.push((await registry.delete(target, options)).doc);
+  }
+  return ok(listOf(call, items, { resourceVersion: found.resourceVersion }), options.warnings);
+}
+
+function listQuery(call: Call) {
+  const { query, path } = call;
+  const version = query.get("resourceVersion") ?? "";
+  if (version !== "" && !/^\d{1,15}$/.test(version)) throw badRequest("resourceVersion is not a number");
+  const limit = Number(query.get("limit") ?? 0);
+  if (!Number.isInteger(limit) || limit < 0) throw badRequest("limit is not a whole number");
+  const named = path.name ? `metadata.name=${path.name}` : null;
+  return {
+    predicate: both(
+      labelSelector(query.get("labelSelector")),
+      both(fieldSelector(query.get("fieldSelector"), path.kind), fieldSelector(named, path.kind)),
+    ),
+    limit,
+    token: query.get("continue"),
+    resourceVersion: version,
+    exact: query.get("resourceVersionMatch") === "Exact",
+  };
+}
+
+async function list(call: Call): Promise<Answer> {
+  const result = await call.backend.registry.list(call.target, listQuery(call));
+  const meta = {
+    resourceVersion: result.resourceVersion,
+    ...(result.token && { continue: result.token }),
+    ...(result.remaining !== undefined && { remainingItemCount: result.remaining }),
+  };
+  return ok(listOf(call, result.items, meta));
+}
+
+const includeOf = (call: Call): IncludeObject =>
+  (call.query.get("includeObject") as IncludeObject | null) ?? "Metadata";
+
+function listOf(call: Call, items: readonly Doc[], metadata: Readonly<Record<string, unknown>>): unknown {
+  const view = viewOf(call.request.headers.get("accept"));
+  const { kind, version } = call.path;
+  if (view === "table") {
+    return tableOf(kind, items, {
+      now: call.backend.clock.wall(),
+      include: includeOf(call),
+      listMeta: metadata,
+    });
+  }
+  if (view === "metadata") {
+    return {
+      kind: "PartialObjectMetadataList",
+      apiVersion: "meta.k8s.io/v1",
+      metadata,
+      items: items.map(partialMetadata),
+    };
+  }
+  return { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind.group, version), metadata, items };
+}
+
+function render(call: Call, doc: Doc): unknown {
+  const view = viewOf(call.request.headers.get("accept"));
+  if (view === "metadata") return partialMetadata(doc);
+  if (view === "object") return doc;
+  const { kind } = call.path;
+  return tableOf(kind, [doc], {
+    now: call.backend.clock.wall(),
+    include: includeOf(call),
+    listMeta: { resourceVersion: doc.metadata.resourceVersion },
+  });
+}
+
+function watch(call: Call): Response {
+  const { backend, query } = call;
+  if (backend.watches.size >= MAX_WATCHES) throw tooMany(`more than ${MAX_WATCHES} watches are open`);
+  const { predicate, resourceVersion } = listQuery(call);
+  const view = viewOf(call.request.headers.get("accept"));
+  const stream = openWatch(
+    backend.registry,
+    {
+      target: call.target,
+      predicate,
+      resourceVersion,
+      sendInitialEvents: truthy(query.get("sendInitialEvents")),
+      bookmarks: truthy(query.get("allowWatchBookmarks")),
+      timeoutSeconds: Math.max(0, Number(query.get("timeoutSeconds") ?? 0) || 0),
+      show: (doc) => (view === "object" ? doc : render(call, doc)),
+    },
+    { clock: backend.clock, onClose: () => backend.watches.delete(stop) },
+  );
+  const stop = (): void => stream.stop();
+  backend.watches.add(stop);
+  return new Response(stream.body, { headers: { "content-type": "application/json" } });
+}

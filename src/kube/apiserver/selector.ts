@@ -1,0 +1,143 @@
+/** Label and field selectors. Parsing is linear: no regular expression meets the user's text. */
+import { isLabelValue, isQualifiedName, type Kind } from "../kinds/index.ts";
+import type { Doc } from "./document.ts";
+import { MAX_REQUIREMENTS, MAX_SELECTOR_LENGTH } from "./limits.ts";
+import { badRequest } from "./status.ts";
+
+export type Predicate = (doc: Doc) => boolean;
+
+interface Requirement {
+  readonly key: string;
+  readonly op: "in" | "notin" | "exists" | "absent";
+  readonly values: readonly string[];
+}
+
+/** `a=b,c!=d,e in (f,g),h notin (i),j,!k`. Undefined or empty selects all. */
+export function labelSelector(text: string | null): Predicate | undefined {
+  if (!text) return undefined;
+  const requirements = split(text).map(parseRequirement);
+  return (doc) => {
+    const labels = doc.metadata.labels ?? {};
+    return requirements.every((r) => meets(r, Object.hasOwn(labels, r.key) ? labels[r.key] : undefined));
+  };
+}
+
+function meets(r: Requirement, value: string | undefined): boolean {
+  switch (r.op) {
+    case "exists":
+      return value !== undefined;
+    case "absent":
+      return value === undefined;
+    case "in":
+      return value !== undefined && r.values.includes(value);
+    case "notin":
+      return value === undefined || !r.values.includes(value);
+  }
+}
+
+/** Splits at commas outside of parentheses. */
+function split(text: string): string[] {
+  if (text.length > MAX_SELECTOR_LENGTH) {
+    throw badRequest(`the selector is longer than ${MAX_SELECTOR_LENGTH} characters`);
+  }
+  const parts: string[] = [];
+  let from = 0;
+  let inside = false;
+  for (let i = 0; i <= text.length; i++) {
+    const c = text[i];
+    if (c === "(") inside = true;
+    else if (c === ")") inside = false;
+    else if (c === undefined || (c === "," && !inside)) {
+      parts.push(text.slice(from, i).trim());
+      from = i + 1;
+    }
+  }
+  if (parts.length > MAX_REQUIREMENTS) {
+    throw badRequest(`the selector has more than ${MAX_REQUIREMENTS} requirements`);
+  }
+  return parts;
+}
+
+function parseRequirement(text: string): Requirement {
+  const wrong = (): never => {
+    throw badRequest(`unable to parse requirement: found '${text.slice(0, 100)}'`);
+  };
+  const make = (key: string, op: Requirement["op"], values: string[]): Requirement =>
+    isQualifiedName(key) && values.every(isLabelValue) ? { key, op, values } : wrong();
+  const open = text.indexOf("(");
+  if (open >= 0) {
+    if (!text.endsWith(")")) return wrong();
+    const [key, op, more] = text
+      .slice(0, open)
+      .trim()
+      .split(" ")
+      .filter((w) => w !== "");
+    if (!key || more !== undefined || (op !== "in" && op !== "notin")) return wrong();
+    const values = text
+      .slice(open + 1, -1)
+      .split(",")
+      .map((v) => v.trim());
+    return make(key, op, values);
+  }
+  if (text.startsWith("!")) return make(text.slice(1).trim(), "absent", []);
+  const at = text.indexOf("=");
+  if (at < 0) return make(text, "exists", []);
+  const negated = text[at - 1] === "!";
+  const value = text.slice(text[at + 1] === "=" ? at + 2 : at + 1).trim();
+  return make(text.slice(0, negated ? at - 1 : at).trim(), negated ? "notin" : "in", [value]);
+}
+
+/** Fields that may be selected by, beside metadata.name and metadata.namespace. */
+const fields: Readonly<Record<string, readonly string[]>> = {
+  Secret: ["type"],
+  Namespace: ["status.phase"],
+  Service: ["spec.clusterIP", "spec.type"],
+  Event: [
+    "involvedObject.kind",
+    "involvedObject.namespace",
+    "involvedObject.name",
+    "involvedObject.uid",
+    "involvedObject.apiVersion",
+    "involvedObject.resourceVersion",
+    "involvedObject.fieldPath",
+    "reason",
+    "reportingComponent",
+    "source",
+    "type",
+    "regarding.kind",
+    "regarding.name",
+    "regarding.namespace",
+    "reportingController",
+  ],
+};
+
+/** `metadata.name=x,type!=y`. */
+export function fieldSelector(text: string | null, kind: Kind): Predicate | undefined {
+  if (!text) return undefined;
+  const allowed = ["metadata.name", "metadata.namespace", ...(fields[kind.kind] ?? [])];
+  const tests = split(text)
+    .filter((part) => part !== "")
+    .map((part) => {
+      const at = part.indexOf("=");
+      if (at <= 0) throw badRequest(`invalid field selector: '${part.slice(0, 100)}': can't understand it`);
+      const negated = part[at - 1] === "!";
+      const field = part.slice(0, negated ? at - 1 : at);
+      const value = part.slice(part[at + 1] === "=" ? at + 2 : at + 1);
+      if (!allowed.includes(field)) throw badRequest(`field label not supported: ${field.slice(0, 100)}`);
+      const path = field.split(".");
+      return (doc: Doc): boolean => (read(doc, path) === value) !== negated;
+    });
+  return (doc) => tests.every((t) => t(doc));
+}
+
+function read(doc: Doc, path: readonly string[]): string {
+  let at: unknown = doc;
+  for (const part of path) at = at !== null && typeof at === "object" ? (at as Doc)[part] : undefined;
+  return at === undefined || at === null ? "" : String(at);
+}
+
+/** Both must hold; undefined selects all. */
+export function both(a: Predicate | undefined, b: Predicate | undefined): Predicate | undefined {
+  if (!a || !b) return a ?? b;
+  return (doc) => a(doc) && b(doc);
+}
