@@ -122,13 +122,13 @@ export class Field {
   }
 
   /** A regular expression in RE2 syntax. */
-  regex(): string | undefined {
+  regex(maxLength = maxRegexLength): string | undefined {
     const text = this.text();
     if (text === undefined) return undefined;
-    if (text.length > maxRegexLength) {
+    if (text.length > maxLength) {
       this.error({
         code: "regex-too-long",
-        message: `a regular expression has at most ${maxRegexLength} characters, this one ${text.length}`,
+        message: `a regular expression has at most ${maxLength} characters, this one ${text.length}`,
         fix: "split the match into several, or use a prefix",
       });
       return undefined;

@@ -5,8 +5,8 @@ import type { Field } from "./field.ts";
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** Envoy fills in such words; anything else with a percent sign is meant as it is. */
 const operator = /%[A-Z_0-9]+(?:\([^)%]*\))?(?::\d+)?%/;
-/** A value that would end the line or the message. */
-const forbidden = ["\r", "\n", "\0"];
+/** Visible ASCII, spaces and tabs: nothing that would end the line or change on its way. */
+const headerValue = /^[\t\x20-\x7e]*$/;
 /** Written by the proxy alone: changing them would break framing or routing. */
 const untouchable = [
   ":authority",
@@ -40,8 +40,8 @@ function pairs(field: Field): readonly HeaderChange[] {
     const name = checkName(value, key);
     const text = value.text();
     if (name === undefined || text === undefined) return [];
-    if (forbidden.some((c) => text.includes(c))) {
-      value.error({ code: "invalid-value", message: "a header's value has no line breaks" });
+    if (!headerValue.test(text)) {
+      value.error({ code: "invalid-value", message: "a header's value is of visible ASCII characters" });
       return [];
     }
     if (operator.test(text)) {

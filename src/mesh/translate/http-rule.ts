@@ -10,6 +10,7 @@ import { parseDestinations } from "./destination.ts";
 import type { Draft } from "./draft.ts";
 import type { Field } from "./field.ts";
 import { parseHeaderChanges } from "./header-changes.ts";
+import { maxResponseBytes } from "./limits.ts";
 import { parseRequestMatch } from "./request-match.ts";
 import { parseRetries } from "./retry.ts";
 import { splitRoute } from "./route-list.ts";
@@ -27,6 +28,9 @@ const read = [
   "headers",
 ];
 const actions = ["route", "redirect", "directResponse", "delegate"] as const;
+/** What may stand in a request line or a Location header without ending it. */
+const pathText = /^\/[\x21-\x7e]*$/;
+const authorityText = /^[A-Za-z0-9_.-]+(:\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](:\d{1,5})?$/;
 const redirectCodes = [301, 302, 303, 307, 308];
 
 export interface HttpRules {
@@ -114,7 +118,9 @@ function parseCommon(field: Field): Common {
   rewrite.rest(["uri", "authority"]);
   const path = rewrite.at("uri").text();
   const authority = rewrite.at("authority").text();
-  if (path !== undefined && !path.startsWith("/")) rewrite.at("uri").expected("a path that begins with /");
+  if (path !== undefined && !pathText.test(path)) rewrite.at("uri").expected("a path that begins with /");
+  if (authority !== undefined && !authorityText.test(authority))
+    rewrite.at("authority").expected("a host name, with a port or without");
   return {
     ...(timeout !== undefined && timeout > 0 && { timeoutMs: timeout }),
     ...(field.at("retries").present && { retries: parseRetries(field.at("retries")) }),
@@ -138,6 +144,9 @@ function redirect(field: Field): RouteAction | undefined {
   if (!redirectCodes.includes(code)) field.at("redirectCode").expected(`one of ${redirectCodes.join(", ")}`);
   const host = field.at("authority").text();
   const path = field.at("uri").text();
+  if (host !== undefined && !authorityText.test(host))
+    field.at("authority").expected("a host name, with a port or without");
+  if (path !== undefined && !pathText.test(path)) field.at("uri").expected("a path that begins with /");
   const scheme = field.at("scheme").oneOf(["http", "https"]);
   const port = field.at("port").integer(1, 65535);
   if (field.at("derivePort").oneOf(["FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"]) === "FROM_REQUEST_PORT")
@@ -160,5 +169,7 @@ function respond(field: Field): RouteAction | undefined {
   body.rest(["string", "bytes"]);
   const bytes = body.at("bytes").text();
   const text = bytes === undefined ? body.at("string").text() : Buffer.from(bytes, "base64").toString("utf8");
+  if (Buffer.byteLength(text ?? "") > maxResponseBytes)
+    body.error({ code: "body-too-long", message: `is above ${maxResponseBytes} bytes` });
   return status === undefined ? undefined : { kind: "respond", status, body: text ?? "" };
 }

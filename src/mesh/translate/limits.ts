@@ -2,6 +2,12 @@
 
 /** Longest regular expression of a user, in characters; Istio and Envoy bound the compiled program likewise. */
 export const maxRegexLength = 1024;
+/** The same of a profile, which may be wrapped to leave the query out where two conditions meet. */
+export const maxProfileRegexLength = 1000;
+/** Body of a directResponse: Envoy's max_direct_response_body_size_bytes. */
+export const maxResponseBytes = 4096;
+/** Weight of a WorkloadEntry: the sum of a cluster's has 32 bits in Envoy. */
+export const maxWorkloadWeight = 100_000;
 /** Most retries of one request; Envoy's num_retries has no bound, a typing error should have one. */
 export const maxRetryAttempts = 100;
 /** Retries of a profile's route: Linkerd bounds them by budget and time only; Envoy wants a number. */

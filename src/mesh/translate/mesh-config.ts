@@ -1,6 +1,7 @@
 /** ConfigMap `istio`, key `mesh` -> the settings of the whole mesh. */
 import { parse } from "yaml";
 import type { AccessLog, MeshConfig, RetryPolicy } from "../model/index.ts";
+import { knownOperators } from "./access-log-format.ts";
 import { type Draft, reportOf } from "./draft.ts";
 import { Field } from "./field.ts";
 import type { TranslateOptions } from "./options.ts";
@@ -12,6 +13,8 @@ const istioRootNamespace = "istio-system";
 /** Envoy's default connect_timeout. */
 const defaultConnectTimeoutMs = 5000;
 
+/** SPIFFE ID 2.1. */
+const trustDomainText = /^[a-z0-9._-]{1,255}$/;
 const read = [
   "trustDomain",
   "trustDomainAliases",
@@ -74,11 +77,14 @@ function readMeshConfig(object: KubeObject, draft: Pick<Draft, "reports">, base:
 
 function settings(mesh: Field, base: MeshConfig): MeshConfig {
   const mode = mesh.at("outboundTrafficPolicy").object().at("mode").oneOf(["ALLOW_ANY", "REGISTRY_ONLY"]);
-  const aliases = mesh.at("trustDomainAliases").texts();
+  const aliases = mesh.at("trustDomainAliases");
+  for (const field of [mesh.at("trustDomain"), ...aliases.items()])
+    if (field.present && !trustDomainText.test(field.text() ?? ""))
+      field.expected("a trust domain: lower-case letters, digits, dots, dashes");
   return {
     ...base,
     trustDomain: mesh.at("trustDomain").text() ?? base.trustDomain,
-    trustDomainAliases: aliases,
+    trustDomainAliases: aliases.texts(),
     rootNamespace: mesh.at("rootNamespace").text() ?? base.rootNamespace,
     outbound: mode === "REGISTRY_ONLY" ? "registry-only" : "allow-any",
     accessLog: accessLog(mesh),
@@ -99,7 +105,7 @@ function accessLog(mesh: Field): AccessLog {
   return {
     file: mesh.at("accessLogFile").text() ?? "",
     encoding: json ? "json" : "text",
-    text: json ? "" : format,
+    text: json || !knownOperators(field, format) ? "" : format,
     fields: json && format !== "" ? jsonFields(field, format) : {},
   };
 }
@@ -109,7 +115,7 @@ function jsonFields(field: Field, text: string): Readonly<Record<string, string>
     const value: unknown = JSON.parse(text);
     const strings = typeof value === "object" && value !== null && !Array.isArray(value);
     if (strings && Object.values(value).every((v) => typeof v === "string"))
-      return value as Record<string, string>;
+      return knownOperators(field, Object.values(value).join(" ")) ? (value as Record<string, string>) : {};
   } catch {
     // Said below.
   }

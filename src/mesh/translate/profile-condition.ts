@@ -1,7 +1,7 @@
 /** A profile's request conditions, with all, any and not, as a list of alternatives. */
 import type { HeaderMatch, RequestMatch, StringMatch } from "../model/index.ts";
 import type { Field } from "./field.ts";
-import { maxConditionAlternatives } from "./limits.ts";
+import { maxConditionAlternatives, maxProfileRegexLength } from "./limits.ts";
 
 /** All of it must hold. */
 interface Term {
@@ -54,7 +54,7 @@ function alternatives(field: Field, negate: boolean): readonly Term[] {
         headers: [{ name: ":method", match: { kind: "exact", value: method.toUpperCase() }, invert: negate }],
       },
     ]);
-  const path = field.at("pathRegex").regex();
+  const path = field.at("pathRegex").regex(maxProfileRegexLength);
   if (path !== undefined) parts.push([pathTerm(path, negate)]);
   const all = field.at("all").items();
   const any = field.at("any").items();

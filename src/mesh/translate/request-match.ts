@@ -6,6 +6,8 @@ const kinds = ["exact", "prefix", "regex"] as const;
 /** Names that Istio leaves to their own fields. */
 const notHeaders = ["uri", "scheme", "method", "authority"];
 
+const pseudoHeaders = [":method", ":path", ":authority", ":scheme"];
+
 /** exact, prefix or regex; `{}` asks for presence. Undefined after a complaint. */
 export function parseStringMatch(field: Field): StringMatch | { readonly kind: "present" } | undefined {
   field.object().rest([...kinds]);
@@ -17,6 +19,8 @@ export function parseStringMatch(field: Field): StringMatch | { readonly kind: "
   const kind = given[0];
   if (kind === undefined) return { kind: "present" };
   const value = kind === "regex" ? field.at(kind).regex() : field.at(kind).text();
+  // Everything begins with nothing.
+  if (kind === "prefix" && value === "") return { kind: "present" };
   return value === undefined ? undefined : { kind, value };
 }
 
@@ -25,6 +29,7 @@ function required(field: Field): StringMatch | undefined {
   if (!field.present) return undefined;
   const match = parseStringMatch(field);
   if (match === undefined || match.kind !== "present") return match;
+  if (field.at("prefix").present) return undefined;
   field.error({ code: "required", message: `one of ${kinds.join(", ")} is required` });
   return undefined;
 }
@@ -58,6 +63,11 @@ export function parseRequestMatch(field: Field): RequestMatch | undefined {
     ...parseHeaders(field.at("withoutHeaders"), true),
   );
   const path = required(field.at("uri"));
+  if (path !== undefined && path.kind !== "regex" && !path.value.startsWith("/") && path.value !== "*")
+    field.at("uri").warn({
+      code: "never-matches",
+      message: `a path begins with /: ${JSON.stringify(path.value)} is never met`,
+    });
   const port = field.at("port").integer(1, 65535);
   const sourceNamespace = field.at("sourceNamespace").text();
   const sourceLabels: Record<string, string> = {};
@@ -87,7 +97,7 @@ function parseHeaders(field: Field, invert: boolean): HeaderMatch[] {
       value.ignored(`${name} is matched by its own field: this entry is not in effect`);
       return [];
     }
-    if (!/^:?[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)) {
+    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name) && !pseudoHeaders.includes(name)) {
       value.error({ code: "invalid-value", message: `${JSON.stringify(key)} is no header name` });
       return [];
     }
@@ -98,6 +108,7 @@ function parseHeaders(field: Field, invert: boolean): HeaderMatch[] {
 
 function parseQuery(field: Field): QueryMatch[] {
   return field.entries().flatMap(([name, value]) => {
+    if (name === "") value.error({ code: "required", message: "a parameter has a name" });
     const match = parseStringMatch(value);
     return match === undefined ? [] : [{ name, match }];
   });

@@ -1,4 +1,5 @@
 /** Service + EndpointSlice, and Service selecting WorkloadEntry -> services with their endpoints. */
+import { isIP } from "node:net";
 import type { Endpoint, Protocol, Service, ServicePort } from "../model/index.ts";
 import { type Draft, reportOf, serviceHost, visibilityOf } from "./draft.ts";
 import { Field } from "./field.ts";
@@ -48,7 +49,7 @@ function readService(draft: Draft, object: KubeObject, sources: Sources): Servic
   const namespace = namespaceOf(object);
   const clusterIp = spec.at("clusterIP").text();
   const ips = spec.at("clusterIPs").texts();
-  const addresses = [...new Set([...ips, ...(clusterIp ? [clusterIp] : [])])].filter((ip) => ip !== "None");
+  const addresses = [...new Set([...ips, ...(clusterIp ? [clusterIp] : [])])].filter((ip) => isIP(ip) !== 0);
   const exported = object.metadata.annotations?.[exportToAnnotation];
   const ports = readPorts(spec.at("ports")).map(
     (p): ServicePort => ({
@@ -135,6 +136,7 @@ function sliceEndpoints(
       const terminating = conditions.at("terminating").bool() ?? false;
       const pod = pods.get(`${namespaceOf(slice)}/${target.at("name").text() ?? ""}`);
       for (const address of item.at("addresses").texts()) {
+        if (isIP(address) === 0) continue;
         const zone = item.at("zone").text() ?? "";
         const workload = endpointWorkload(draft, {
           namespace: namespaceOf(slice),

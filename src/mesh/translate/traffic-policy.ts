@@ -151,6 +151,7 @@ function parseTls(field: Field): UpstreamSecurity | undefined {
   const mode = field.at("mode").oneOf(["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"]);
   const sni = field.at("sni").text();
   const subjectAltNames = field.at("subjectAltNames").texts();
+  if (sni !== undefined && !/^[A-Za-z0-9_.-]{1,253}$/.test(sni)) field.at("sni").expected("a host name");
   const origin = field.report.origin(field.path);
   if (mode === "DISABLE") return { kind: "plain", subjectAltNames: [], origin };
   if (mode === "ISTIO_MUTUAL") return { kind: "mesh", subjectAltNames, ...(sni && { sni }), origin };

@@ -1,8 +1,9 @@
 /** WorkloadEntry, Pod and bare endpoint addresses -> workloads. */
+import { isIP } from "node:net";
 import type { Workload } from "../model/index.ts";
 import { type Draft, reportOf } from "./draft.ts";
 import { Field } from "./field.ts";
-import { maxWeight } from "./limits.ts";
+import { maxWorkloadWeight } from "./limits.ts";
 import { authenticationOf } from "./peer-authentication.ts";
 import { type KubeObject, namespaceOf, objectsOf } from "./snapshot.ts";
 
@@ -55,6 +56,13 @@ function entryWorkload(draft: Draft, object: KubeObject): EntryWorkload | undefi
   const report = reportOf(draft, object);
   const spec = new Field(object, "", report).at("spec").object();
   const address = spec.at("address").requiredText();
+  if (address !== undefined && isIP(address) === 0) {
+    spec.at("address").unresolved({
+      code: "not-supported",
+      message: `${JSON.stringify(address)} is no IP address: names are not resolved yet, the workload is left out`,
+    });
+    return undefined;
+  }
   const ports = new Map<string, number>();
   for (const [name, field] of spec.at("ports").entries()) {
     const port = field.integer(1, 65535);
@@ -67,7 +75,7 @@ function entryWorkload(draft: Draft, object: KubeObject): EntryWorkload | undefi
     namespace: namespaceOf(object),
     labels,
     serviceAccount: spec.at("serviceAccount").text() ?? "default",
-    weight: spec.at("weight").integer(1, maxWeight) ?? 1,
+    weight: spec.at("weight").integer(1, maxWorkloadWeight) ?? 1,
     locality: spec.at("locality").text() ?? "",
     network: spec.at("network").text() ?? "",
     origin: report.origin(),
