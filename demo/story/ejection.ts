@@ -16,7 +16,7 @@ export const ejected: Step = {
   id: "failing-instance-is-ejected",
   title: "of the two v1 instances the failing one is ejected at its fifth consecutive 5xx",
   manifests: ["destination-rule"],
-  expected: { answers5xx: 5, then: "only 200, from the others" },
+  expected: { answers5xx: 5, afterwards: "only 200, from the others" },
   async run({ stack, traffic }) {
     await traffic.control(bad, { fail: 503 });
     const answers: Visited[] = [];

@@ -24,7 +24,9 @@ export function startCommand(options: CommandOptions): RunningCommand {
   const child = spawn(options);
   const exited = child.exited.then((code) => {
     const signal = child.signalCode;
-    return signal === null ? code : 128 + (constants.signals[signal] ?? 0);
+    if (signal === null) return code;
+    const numbers: Readonly<Record<string, number>> = constants.signals;
+    return 128 + (typeof signal === "number" ? signal : (numbers[signal] ?? 0));
   });
   return {
     pid: child.pid,

@@ -11,6 +11,7 @@ export const limits = {
   probeFailures: 3,
   /** Waiting for the mesh to know that this endpoint drains: DESIGN section 6. */
   drainAckMs: 5_000,
+  drainPollMs: 100,
   /** Requests in flight may take this long when the inbound side drains (Istio's terminationDrainDuration: 5 s). */
   drainInboundMs: 10_000,
   /** After this the command is killed (Kubernetes' terminationGracePeriodSeconds: 30). */

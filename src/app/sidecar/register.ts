@@ -18,6 +18,8 @@ export interface Registration {
 export const annotation = {
   ready: "weft.dev/ready",
   draining: "weft.dev/draining",
+  /** Set by the control plane: every proxy has acknowledged that this endpoint drains. */
+  drained: "weft.dev/drained",
   appPort: "weft.dev/app-port",
   lease: "weft.dev/lease",
 } as const;
@@ -60,7 +62,11 @@ export async function register(client: KubeClient, r: Registration): Promise<voi
     await client.create(refs.workloadEntry, entry);
   } catch (error) {
     if (!isKubeError(error, 409)) throw error;
-    const annotations = { ...entry.metadata.annotations, [annotation.draining]: null };
+    const annotations = {
+      ...entry.metadata.annotations,
+      [annotation.draining]: null,
+      [annotation.drained]: null,
+    };
     await client.patch(
       refs.workloadEntry,
       { namespace, name: r.workload },

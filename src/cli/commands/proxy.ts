@@ -1,70 +1,58 @@
-import { type LogFlags, setUpLogging } from "../../app/logging/index.ts";
-import { exitStatus, formatFinding, Problem, type Severity } from "../../app/problem/index.ts";
-import { type BootstrapProblem, type Standalone, startStandalone } from "../../proxy/bootstrap/index.ts";
+import { setUpLogging } from "../../app/logging/index.ts";
+import { exitStatus, type Finding, formatFinding, Problem } from "../../app/problem/index.ts";
+import { type BootstrapProblem, startStandalone } from "../../proxy/bootstrap/index.ts";
+import { lockAddress } from "../../wire/socket/index.ts";
 import type { CliContext } from "../context.ts";
+import { stopSignal } from "../signals.ts";
 import { weftVersion } from "../version.ts";
 
-export interface ProxyFlags extends LogFlags {
+export interface ProxyFlags {
   readonly config?: string;
   readonly concurrency?: number;
+  readonly logLevel?: string;
+  readonly logFormat?: "json" | "text";
 }
 
-/** Requests in flight get this long after SIGTERM. */
-const drainMs = 5_000;
+/** Requests in flight may take this long once a signal came. */
+const drainMs = 10_000;
 
-/** `weft proxy -c FILE`: exit status 65 where the file is broken or asks for what Weft does not support. */
+/** `weft proxy -c FILE`: exit status 65 for a file that is wrong or asks for what the proxy cannot do. */
 export async function proxy(this: CliContext, flags: ProxyFlags): Promise<void> {
-  const file = flags.config;
-  if (file === undefined)
-    throw new Problem("no bootstrap file", { mend: "name one: -c FILE", exit: exitStatus.usage });
-  const log = setUpLogging(flags, "proxy");
-  const tell = (severity: Severity, problems: readonly BootstrapProblem[]): void => {
-    for (const { path, message, where } of problems)
-      this.process.stderr.write(
-        formatFinding({ severity, what: path === "" ? message : `${path}: ${message}`, where }, this.talk),
-      );
-  };
+  if (flags.config === undefined)
+    throw new Problem("--config is required", { mend: "weft proxy -c envoy.yaml", exit: exitStatus.usage });
+  const log = setUpLogging(flags).child("proxy");
+  const stop = stopSignal();
   const result = await startStandalone({
-    file,
+    file: flags.config,
     self: this.self,
     createWorker: this.workers.data,
     ...(flags.concurrency === undefined ? {} : { concurrency: flags.concurrency }),
     clock: this.clock,
     rng: this.rng,
     log,
+    lockAddress: (host, port) =>
+      lockAddress({ host, port, owner: `weft proxy -c ${flags.config}`, clock: this.clock }),
     version: weftVersion,
   });
-  tell("warning", result.ok ? result.proxy.warnings : result.warnings);
+  const tell = (severity: Finding["severity"]) => (problem: BootstrapProblem) =>
+    void this.process.stderr.write(formatFinding(findingOf(severity, problem), this.talk));
+  const warnings = result.ok ? result.proxy.warnings : result.warnings;
+  warnings.forEach(tell("warning"));
   if (!result.ok) {
-    tell("error", result.errors);
+    result.errors.forEach(tell("error"));
     this.exit.status = exitStatus.data;
-    return;
+    return stop.end();
   }
-  const { agent, admin } = result.proxy;
-  log.info("the proxy serves", {
-    listeners: agent.tables().listeners.map((l) => `${l.name} ${l.address}:${l.port}`),
-    ...(admin ? { admin: admin.port } : {}),
+  log.info("serving", {
+    listeners: result.proxy.agent.tables().listeners.map((l) => `${l.address}:${l.port}`),
   });
-  await stopped(result.proxy);
+  await stop.first;
+  await result.proxy.agent.drain("all", drainMs);
+  await result.proxy.stop();
+  stop.end();
 }
 
-/** Resolves when the proxy was told to end and its requests are done; a second signal does not wait. */
-function stopped(running: Standalone): Promise<void> {
-  return new Promise((resolve) => {
-    let ending = false;
-    const end = (): void => {
-      if (ending) {
-        void running.stop().then(resolve);
-        return;
-      }
-      ending = true;
-      void running.agent
-        .drain("all", drainMs)
-        .then(() => running.stop())
-        .then(resolve);
-    };
-    process.on("SIGTERM", end);
-    process.on("SIGINT", end);
-    process.on("SIGUSR1", () => running.agent.reopenLogs());
-  });
+function findingOf(severity: Finding["severity"], { path, message, where }: BootstrapProblem): Finding {
+  const place = where.text === "" ? where.file : where;
+  return { severity, what: path === "" ? message : `${path}: ${message}`, where: place };
 }

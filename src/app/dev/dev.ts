@@ -1,0 +1,110 @@
+/** `weft dev`: API server, control plane and CA in one process, all on loopback. */
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Clock, Logger, Rng } from "../../base/index.ts";
+import { type ApiServer, startApiServer } from "../../kube/apiserver/index.ts";
+import { createKubeClient, type KubeClient, loadKubeconfig } from "../../kube/client/index.ts";
+import type { TranslateOptions } from "../../mesh/translate/index.ts";
+import { type ControlPlanePorts, type Plane, startControlPlane } from "../control-plane/index.ts";
+import { exitStatus, Problem } from "../problem/index.ts";
+import { meshAdmission } from "./admission.ts";
+
+export interface DevOptions {
+  readonly dataDir: string;
+  /** Undefined: 6443, or a free one where that is taken. */
+  readonly apiPort?: number | undefined;
+  readonly ports: ControlPlanePorts;
+  /** Where no PeerAuthentication says otherwise; default strict. */
+  readonly defaultMtls?: "strict" | "permissive";
+  readonly storeWorker: () => Worker;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+}
+
+export interface Dev {
+  readonly url: string;
+  readonly kubeconfigPath: string;
+  readonly client: KubeClient;
+  readonly plane: Plane;
+  readonly translate: TranslateOptions;
+  stop(): Promise<void>;
+}
+
+const usualApiPort = 6443;
+
+/** Starts all of it. A data directory in use, or a port that is taken, is a Problem that names its holder. */
+export async function startDev(options: DevOptions): Promise<Dev> {
+  const { clock, rng, log } = options;
+  const dataDir = resolve(options.dataDir);
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const translate: TranslateOptions = { defaultMtls: options.defaultMtls ?? "strict" };
+  const api = await startApi(options, dataDir, translate);
+  try {
+    const config = loadKubeconfig({ path: api.kubeconfigPath });
+    const client = createKubeClient(config, { clock });
+    const plane = await startControlPlane({
+      client,
+      host: "127.0.0.1",
+      ports: options.ports,
+      translate,
+      clock,
+      rng,
+      log,
+    }).catch((error: unknown) => {
+      throw explained(error, "the control plane");
+    });
+    return {
+      ...{ url: api.url, kubeconfigPath: api.kubeconfigPath, client, plane, translate },
+      async stop() {
+        await plane.stop();
+        await api.stop();
+      },
+    };
+  } catch (error) {
+    await api.stop();
+    throw error;
+  }
+}
+
+async function startApi(
+  options: DevOptions,
+  dataDir: string,
+  translate: TranslateOptions,
+): Promise<ApiServer> {
+  const start = (port: number): Promise<ApiServer> =>
+    startApiServer({
+      dataDir,
+      host: "127.0.0.1",
+      port,
+      clock: options.clock,
+      log: options.log.child("api"),
+      storeWorker: options.storeWorker,
+      admission: meshAdmission(translate),
+    });
+  try {
+    return await start(options.apiPort ?? usualApiPort);
+  } catch (error) {
+    if (options.apiPort === undefined && isPortTaken(error)) return start(0);
+    throw explained(error, `data directory ${options.dataDir}`);
+  }
+}
+
+function isPortTaken(error: unknown): boolean {
+  return (error as { code?: string }).code === "EADDRINUSE";
+}
+
+function explained(error: unknown, what: string): unknown {
+  if (isPortTaken(error))
+    return new Problem(`${what}: a port is taken`, {
+      why: (error as Error).message,
+      mend: "is another `weft dev` running? --api-port, --xds-port and --debug-port name others, 0 takes any",
+    });
+  if (error instanceof Error && error.message.includes("is in use by"))
+    return new Problem(`${what} is used by another process`, {
+      why: error.message,
+      mend: "stop that process, or name another directory with --data-dir",
+      exit: exitStatus.failed,
+    });
+  return error;
+}

@@ -1,0 +1,187 @@
+/** The proxy of a sidecar: data threads, xDS, certificate, admin pages; ready when it has all three. */
+import { join } from "node:path";
+import type { Clock, Logger, Rng } from "../../base/index.ts";
+import { spiffeId } from "../../identity/spiffe/index.ts";
+import { createSvidManager, type SvidManager } from "../../identity/svid/index.ts";
+import type { KubeClient } from "../../kube/client/index.ts";
+import { type Admin, type Health, startAdmin, startHealth } from "../../proxy/admin/index.ts";
+import { type Agent, createAgent } from "../../proxy/agent/index.ts";
+import { createGrpcChannel, type GrpcChannel } from "../../wire/grpc/index.ts";
+import { lockAddress } from "../../wire/socket/index.ts";
+import { createXdsClient, fileSnapshotStore, type XdsClient } from "../../xds/client/index.ts";
+import type { Registration } from "./register.ts";
+import { workloadLabels } from "./register.ts";
+import { type ControlPlaneAddress, certificateRequest, tokenSource } from "./trust.ts";
+
+/** Ports of the admin pages on the workload's own address. */
+export const adminPorts = { admin: 15_000, metrics: 15_020, ready: 15_021 } as const;
+
+export interface SidecarProxyOptions {
+  readonly client: KubeClient;
+  readonly registration: Registration;
+  readonly plane: ControlPlaneAddress;
+  /** Password that the forward proxy asks for. */
+  readonly proxyCredential: string;
+  readonly stateDir: string;
+  readonly concurrency?: number;
+  readonly createWorker: () => Worker;
+  readonly appReady: () => boolean;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+}
+
+export interface SidecarProxy {
+  readonly agent: Agent;
+  readonly xds: XdsClient;
+  /** Resolves when requests can be served: certificate there, first configuration in effect. */
+  readonly ready: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts everything at once; what fails to start is thrown. */
+export async function startSidecarProxy(options: SidecarProxyOptions): Promise<SidecarProxy> {
+  const { registration: r, clock, rng, log, plane } = options;
+  const agent = createSidecarAgent(options);
+  const opened: { stop(): unknown }[] = [agent];
+  const stop = async (): Promise<void> => {
+    for (const part of opened.reverse()) await part.stop();
+  };
+  try {
+    await agent.started;
+    const channel = createGrpcChannel({
+      target: plane.xds,
+      caPem: plane.rootPem,
+      token: tokenSource(options.client, r.namespace, r.serviceAccount),
+      clock,
+    });
+    opened.push({ stop: () => channel.close() });
+    const svid = createSvid(options, agent, channel);
+    opened.push(svid);
+    const configured = Promise.withResolvers<void>();
+    const xds = createXdsClient({
+      channel,
+      node: {
+        id: nodeId(r),
+        cluster: r.service,
+        metadata: metadata(r, options.version),
+        version: options.version,
+      },
+      sink: agent,
+      clock,
+      rng,
+      log: log.child("xds"),
+      snapshot: fileSnapshotStore(join(options.stateDir, "last-good.bin")),
+      onStatus: (status) => {
+        if (status.synced) configured.resolve();
+      },
+    });
+    opened.push(...startPages(options, agent), xds);
+    const certified = svid.start();
+    await xds.start();
+    const ready = Promise.all([certified, configured.promise]).then(() => whenReady(agent));
+    ready.catch(() => {});
+    return { agent, xds, ready, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The agent's listeners are in effect; it tells of each one. */
+function whenReady(agent: Agent): Promise<void> {
+  if (agent.ready()) return Promise.resolve();
+  return new Promise((resolve) => {
+    const off = agent.on(() => {
+      if (!agent.ready()) return;
+      off();
+      resolve();
+    });
+  });
+}
+
+function nodeId(r: Registration): string {
+  return `sidecar~${r.address}~${r.workload}.${r.namespace}~${r.namespace}.svc.cluster.local`;
+}
+
+function metadata(r: Registration, version: string): Record<string, unknown> {
+  const labels = workloadLabels(r);
+  return {
+    NAME: r.workload,
+    WORKLOAD_NAME: r.workload,
+    NAMESPACE: r.namespace,
+    SERVICE_ACCOUNT: r.serviceAccount,
+    LABELS: { ...labels, "service.istio.io/canonical-name": r.service },
+    INSTANCE_IPS: r.address,
+    CLUSTER_ID: "Kubernetes",
+    WEFT_VERSION: version,
+    FEATURES: [],
+  };
+}
+
+function createSidecarAgent(options: SidecarProxyOptions): Agent {
+  const { registration: r, clock, rng, log } = options;
+  return createAgent({
+    ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
+    createWorker: options.createWorker,
+    node: {
+      id: nodeId(r),
+      cluster: r.service,
+      peer: {
+        workload: r.workload,
+        namespace: r.namespace,
+        app: r.service,
+        version: r.version ?? "",
+        service: r.service,
+        revision: r.version ?? "latest",
+        cluster: "Kubernetes",
+      },
+      metadata: metadata(r, options.version),
+    },
+    proxyCredential: options.proxyCredential,
+    clock,
+    rng,
+    log,
+    lockAddress: (host, port) => lockAddress({ host, port, owner: `weft run ${r.service}`, clock }),
+  });
+}
+
+function createSvid(options: SidecarProxyOptions, agent: Agent, channel: GrpcChannel): SvidManager {
+  const { registration: r, plane, clock, rng, log } = options;
+  return createSvidManager({
+    id: spiffeId(plane.trustDomain, r.namespace, r.serviceAccount),
+    request: certificateRequest(channel),
+    trustBundle: () => plane.rootPem,
+    clock,
+    rng,
+    log: log.child("identity"),
+    stateDir: join(options.stateDir, "identity"),
+    onSecret: (certPem, keyPem, caPem) => {
+      const failed = (error: unknown): void => log.error("certificate not taken", { error: String(error) });
+      agent.setSecret({ name: "ROOTCA", caPem }).catch(failed);
+      agent.setSecret({ name: "default", certPem, keyPem }).catch(failed);
+    },
+  });
+}
+
+function startPages(options: SidecarProxyOptions, agent: Agent): readonly (Admin | Health)[] {
+  const { registration: r, clock, log } = options;
+  const admin = startAdmin({
+    agent,
+    address: r.address,
+    port: adminPorts.admin,
+    clock,
+    log: log.child("admin"),
+    version: options.version,
+  });
+  const health = startHealth({
+    agent,
+    address: r.address,
+    metricsPort: adminPorts.metrics,
+    readyPort: adminPorts.ready,
+    appReady: options.appReady,
+    log: log.child("admin"),
+  });
+  return [admin, health];
+}

@@ -1,0 +1,69 @@
+import { setUpLogging } from "../../app/logging/index.ts";
+import { exitStatus, Problem } from "../../app/problem/index.ts";
+import { defaultStateRoot, startSidecar } from "../../app/sidecar/index.ts";
+import { openSession } from "../client.ts";
+import type { CliContext } from "../context.ts";
+import type { ClientFlags } from "../flags.ts";
+import { stopSignal } from "../signals.ts";
+import { weftVersion } from "../version.ts";
+
+export interface RunFlags extends ClientFlags {
+  readonly service?: string;
+  readonly version?: string;
+  readonly port?: number;
+  readonly appPort?: number;
+  readonly serviceAccount?: string;
+  readonly readyPath?: string;
+  readonly address?: string;
+  readonly stateDir?: string;
+  readonly concurrency?: number;
+  readonly accessLog?: string;
+  readonly logLevel?: string;
+  readonly logFormat?: "json" | "text";
+}
+
+/** `weft run`: the exit status is the command's. */
+export async function run(this: CliContext, flags: RunFlags, ...command: string[]): Promise<void> {
+  const usage = (what: string): never => {
+    const mend = "for example: weft run --service reviews --version v2 --port 9080 -- node server.js";
+    throw new Problem(what, { mend, exit: exitStatus.usage });
+  };
+  const { service, port } = flags;
+  if (service === undefined || port === undefined) return usage("--service and --port are required");
+  if (command.length === 0) return usage("there is no command after --");
+  const log = setUpLogging(flags).child("run", { service });
+  const { client, namespace } = openSession(this, flags);
+  const {
+    service: _,
+    port: __,
+    kubeconfig: ___,
+    namespace: ____,
+    logLevel,
+    logFormat,
+    accessLog,
+    ...rest
+  } = flags;
+  const stop = stopSignal();
+  const sidecar = await startSidecar({
+    ...rest,
+    client,
+    namespace,
+    service,
+    port,
+    command,
+    stateRoot: defaultStateRoot(this.env),
+    cwd: this.cwd,
+    env: this.env,
+    createWorker: this.workers.data,
+    weftVersion,
+    clock: this.clock,
+    rng: this.rng,
+    log,
+  });
+  const { address, workload } = sidecar.registration;
+  log.info(`${workload} is at ${address}:${port}`, { ready: `http://${address}:15021/healthz/ready` });
+  void stop.first.then((signal) => sidecar.stop(signal));
+  await sidecar.exited;
+  this.exit.status = await sidecar.stop();
+  stop.end();
+}

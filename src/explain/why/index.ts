@@ -1,0 +1,1 @@
+export { type Reception, type Why, type WhyRequest, type WhyResult, whyOf } from "./why.ts";
