@@ -46,9 +46,12 @@ async function judge(
   }));
   if (found.length > 0) return found;
   const analysis = analyze(object, snapshot);
+  // What is wrong by reference only is accepted when it is applied: what it names may come later.
+  const refused = new Set(analysis.causes.map((c) => c.field));
   for (const m of analysis.messages)
     found.push({
-      severity: m.severity === "error" ? "error" : m.severity === "note" ? "note" : "warning",
+      severity:
+        m.severity === "note" ? "note" : refused.has(m.field) && m.severity === "error" ? "error" : "warning",
       what: m.field ? `${m.field}: ${m.message}` : m.message,
       where: item.place(m.field),
       ...(m.fix ? { mend: m.fix } : {}),
