@@ -137,6 +137,8 @@ export class WindowMend {
 
   private onInbound(type: number, flags: number, stream: number, payload: Uint8Array | undefined): void {
     if (payload !== undefined) this.onSettings(payload);
+    // The first SETTINGS may be empty: every default holds.
+    else if (type === frame.settings && (flags & flag.ack) === 0) this.greeted = true;
     if (type === frame.rstStream) this.open.delete(stream);
     if (type === frame.headers && !this.open.has(stream)) {
       this.open.add(stream);
