@@ -45,8 +45,9 @@ describe("applications", () => {
     await control({ fail: 503 });
     expect((await get(app, "/details/0")).status).toBe(503);
     await control({ hold: true });
-    const held = get(app, "/details/0");
-    expect(await (await get(app, "/control")).json()).toEqual({ seen: 2, parked: 1 });
+    const held = get(app, "/details/0?hold");
+    expect((await get(app, "/details/0")).status).toBe(200);
+    expect(await (await get(app, "/control")).json()).toEqual({ seen: 3, parked: 1 });
     await control({});
     expect((await held).status).toBe(200);
   });

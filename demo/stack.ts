@@ -96,6 +96,8 @@ export async function startStack(self: readonly string[]): Promise<Stack> {
   const dir = mkdtempSync(join(tmpdir(), "weft-demo-"));
   const env: Record<string, string> = { ...(process.env as Record<string, string>) };
   for (const name of Object.keys(env)) if (/_proxy$/i.test(name)) delete env[name];
+  // The visitor has more requests under way than Bun's fetch allows by itself (256).
+  env["BUN_CONFIG_MAX_HTTP_REQUESTS"] = "2000";
   const spawn = (name: string, args: readonly string[]): Bun.Subprocess => {
     const log = openSync(join(dir, `${name}.log`), "a", 0o600);
     return Bun.spawn([...self, ...args], { stdin: "ignore", stdout: log, stderr: log, env, cwd: dir });

@@ -26,7 +26,8 @@ export function passOn(request: Request): Record<string, string> {
 
 /**
  * Adds what an operator's hand can do to an application on its own port, to make trouble on purpose:
- * `POST /control {fail?: status, hold?: boolean}` and `GET /control` (requests seen, parked).
+ * `POST /control {fail?: status, hold?: boolean}` and `GET /control` (requests seen, parked). Only requests with `?hold`
+ * are parked.
  */
 export function withControl(handler: Handler): (request: Request) => Promise<Response> {
   let fail = 0;
@@ -46,7 +47,7 @@ export function withControl(handler: Handler): (request: Request) => Promise<Res
     }
     if (url.pathname === "/healthz") return new Response("ok\n");
     seen++;
-    if (hold)
+    if (hold && url.searchParams.has("hold"))
       await new Promise<void>((resolve) => {
         parked.push(resolve);
       });

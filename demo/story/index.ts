@@ -16,6 +16,6 @@ export const steps: readonly Step[] = [
   flaky,
   slow,
   post,
-  returned,
   overflow,
+  returned,
 ];

@@ -19,7 +19,7 @@ export const overflow: Step = {
     const { traffic } = stage;
     await Promise.all(instances.map((id) => traffic.control(id, { hold: true })));
     const asked = traffic.visit({
-      url: "http://reviews:9080/reviews/0",
+      url: "http://reviews:9080/reviews/0?hold",
       count: allowed + 1,
       parallel: allowed + 1,
     });

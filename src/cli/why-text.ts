@@ -39,11 +39,14 @@ function outcome(e: Explanation, why: Why, step: (title: string, text: string, b
   const o = e.outcome;
   switch (o.kind) {
     case "none":
-      return step("answer", `${o.status}, flag ${o.flag}: ${o.reason}`);
+      step("answer", `${o.status}, flag ${o.flag}: ${o.reason}`);
+      return;
     case "redirect":
-      return step("answer", `redirect ${o.code} to ${o.to}`);
+      step("answer", `redirect ${o.code} to ${o.to}`);
+      return;
     case "direct":
-      return step("answer", `${o.status} by the proxy: ${JSON.stringify(o.body)}`);
+      step("answer", `${o.status} by the proxy: ${JSON.stringify(o.body)}`);
+      return;
     case "route": {
       for (const cluster of o.clusters) clusterSteps(cluster, step);
       const retry = o.retry;
@@ -68,7 +71,10 @@ function clusterSteps(cluster: ClusterOf, step: (title: string, text: string, by
   const share = cluster.share < 1 ? ` for ${(cluster.share * 100).toFixed(0)}% of requests` : "";
   const [, port, subset, host] = cluster.name.split("|");
   const shown = host === undefined ? cluster.name : `${host}:${port}${subset ? `, subset ${subset}` : ""}`;
-  if (!cluster.exists) return step("to", `${shown}${share}: it does not exist, requests get 503`, cluster);
+  if (!cluster.exists) {
+    step("to", `${shown}${share}: it does not exist, requests get 503`, cluster);
+    return;
+  }
   step("to", `${shown}${share}${cluster.lb ? `, ${cluster.lb.replace("_", " ")}` : ""}`, cluster);
   if (cluster.discovery === "dynamic") step("endpoint", "the address that the request names");
   for (const p of cluster.endpoints)

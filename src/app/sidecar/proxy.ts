@@ -101,6 +101,11 @@ function whenReady(agent: Agent): Promise<void> {
   });
 }
 
+/** What replicas have in common, `reviews-v1`: the workload of metrics, as endpoint metadata names it. */
+function generation(r: Registration): string {
+  return r.version === undefined ? r.service : `${r.service}-${r.version}`;
+}
+
 function nodeId(r: Registration): string {
   return `sidecar~${r.address}~${r.workload}.${r.namespace}~${r.namespace}.svc.cluster.local`;
 }
@@ -109,7 +114,7 @@ function metadata(r: Registration, version: string): Record<string, unknown> {
   const labels = workloadLabels(r);
   return {
     NAME: r.workload,
-    WORKLOAD_NAME: r.workload,
+    WORKLOAD_NAME: generation(r),
     NAMESPACE: r.namespace,
     SERVICE_ACCOUNT: r.serviceAccount,
     LABELS: { ...labels, "service.istio.io/canonical-name": r.service },
@@ -129,7 +134,7 @@ function createSidecarAgent(options: SidecarProxyOptions): Agent {
       id: nodeId(r),
       cluster: r.service,
       peer: {
-        workload: r.workload,
+        workload: generation(r),
         namespace: r.namespace,
         app: r.service,
         version: r.version ?? "",

@@ -70,7 +70,7 @@ export interface Sidecar {
 
 /** Starts a sidecar; resolves when its command runs. */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
-  const { client, clock, rng, log } = options;
+  const { client, clock, log } = options;
   const undo: (() => unknown)[] = [];
   const revert = async (): Promise<void> => {
     for (const step of undo.reverse()) await step();

@@ -127,10 +127,11 @@ function owners(e: Explanation): ReadonlySet<string> {
 
 function receptions(mesh: Mesh, e: Explanation): readonly Reception[] {
   if (e.outcome.kind !== "route") return [];
-  const names = new Set(e.outcome.clusters.flatMap((c) => c.endpoints.map((p) => p.workload)));
+  const endpoints = e.outcome.clusters.flatMap((c) => c.endpoints);
+  const addresses = new Set(endpoints.map((p) => p.address.replace(/:\d+$/, "")));
   const port = Number(e.host?.name.split(":")[1] ?? 0);
   return mesh.workloads
-    .filter((w) => names.has(w.name))
+    .filter((w) => addresses.has(w.address))
     .map((w) => ({
       workload: w.name,
       address: w.address,
