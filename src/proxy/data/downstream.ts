@@ -3,19 +3,19 @@
  *
  *   idle -> head -> active (request | response) -> idle ...      any -> closing -> gone
  */
-import { getHeader, type HeaderList } from "../../wire/http/index.ts";
+import type { HeaderList } from "../../wire/http/index.ts";
 import {
-  chunkEnd,
-  chunkHead,
   continueResponse,
   encodeResponseHead,
+  type Framing,
   type Http1Error,
-  lastChunk,
   type RequestHandler,
   type RequestHead,
   RequestParser,
   type ResponseHead,
 } from "../../wire/http1/index.ts";
+import { beginRequest, endRequest } from "./accounting.ts";
+import { Answer } from "./answer.ts";
 import { delayedCloseMs, drainLimitBytes, highWatermarkBytes, lowWatermarkBytes } from "./limits.ts";
 import {
   headersTimeout,
@@ -27,17 +27,14 @@ import {
 } from "./local-reply.ts";
 import type { Manager } from "./manager.ts";
 import { planRequest } from "./plan.ts";
+import { ReadGate, stopCongested, stopPipelined } from "./reading.ts";
 import { prepareRequest } from "./request-head.ts";
-import { prepareResponse, responseFraming, stamp } from "./response-head.ts";
+import { prepareResponse, replyHeaders, responseFraming } from "./response-head.ts";
 import { Router, type RouterSink } from "./router.ts";
 import type { Socket, SocketUser } from "./socket.ts";
 import { type ConnectionInfo, flag, StreamInfo } from "./stream-info.ts";
 import { type Timed, TimerEntry } from "./timer-wheel.ts";
 import { Writer } from "./writer.ts";
-
-/** Bits of why reading is stopped. */
-const stopCongested = 1;
-const stopPipelined = 2;
 
 const connectionTimer = 0;
 const requestTimer = 1;
@@ -54,9 +51,11 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   readonly info: StreamInfo;
   readonly manager: Manager;
   readonly writer = new Writer();
+  private readonly answer = new Answer(this.writer);
   private readonly owner: DownstreamOwner;
   private readonly parser: RequestParser;
   private readonly router: Router;
+  private readonly gate: ReadGate;
   private readonly timer = new TimerEntry(this, connectionTimer);
   private readonly requestTimer: TimerEntry | null;
   /** Authority of the tunnel that this connection came in; "" for none. */
@@ -68,16 +67,13 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   private responseStarted = false;
   private responseDone = false;
   private logged = false;
-  private chunked = false;
   private headTimed = false;
   private closing = false;
   private gone = false;
   private closeAfter = false;
   private discarded = 0;
   private trailers: HeaderList | undefined;
-  private responseTrailers: HeaderList | undefined;
   private requests = 0;
-  private stopped = 0;
   private idleMs: number;
 
   constructor(
@@ -93,6 +89,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.owner = options.owner;
     this.pinned = options.pinned ?? "";
     this.writer.socket = socket;
+    this.gate = new ReadGate(socket);
     this.info = new StreamInfo(options.connection);
     this.parser = new RequestParser(this, manager.limits);
     this.router = new Router(manager.plane, this);
@@ -101,28 +98,19 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.armIdle();
   }
 
-  get busy(): boolean {
-    return this.active;
-  }
-
   // Socket
 
-  onOpen(): void {
-    // Opened before this object was made.
-  }
+  /** It was open before this object was made. */
+  onOpen(): void {}
 
-  onRefused(): void {
-    // Likewise.
-  }
+  onRefused(): void {}
 
   onBytes(bytes: Uint8Array): void {
     if (this.tunnel) {
       this.tunnel.onBytes(bytes);
       return;
     }
-    if (this.closing) return;
-    const error = this.parser.feed(bytes);
-    this.settle(error);
+    if (!this.closing) this.settle(this.parser.feed(bytes));
   }
 
   /** After events of the parser: errors, flushes, timers, reading on or not. */
@@ -136,7 +124,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.writer.flush();
     if (this.active) this.touch();
     else if (!this.closing) this.timeHead();
-    this.readControl();
+    this.gate.set(stopPipelined, this.parser.buffered > 0);
   }
 
   /** The head of a request has begun: it must be whole in time. Between requests: the idle limit. */
@@ -150,28 +138,8 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     }
   }
 
-  private readControl(): void {
-    if (this.parser.buffered > 0) this.stop(stopPipelined);
-    else this.go(stopPipelined);
-  }
-
-  private stop(why: number): void {
-    const was = this.stopped;
-    this.stopped |= why;
-    if (was === 0 && !this.gone) this.writer.socket?.pause();
-  }
-
-  private go(why: number): void {
-    if (this.stopped === 0) return;
-    this.stopped &= ~why;
-    if (this.stopped === 0 && !this.gone) this.writer.socket?.resume();
-  }
-
   onDrain(): void {
-    if (this.tunnel) {
-      this.tunnel.onDrain();
-      return;
-    }
+    if (this.tunnel) return this.tunnel.onDrain();
     const before = this.writer.queued;
     this.writer.drain();
     const { queued } = this.writer;
@@ -181,10 +149,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   }
 
   onFin(): void {
-    if (this.tunnel) {
-      this.tunnel.onFin();
-      return;
-    }
+    if (this.tunnel) return this.tunnel.onFin();
     // Envoy takes the client's FIN for a disconnect: nobody may be there to read the answer.
     if (this.closing || !this.active) this.end();
     else this.abort();
@@ -228,9 +193,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     if (this.gone) return;
     this.gone = true;
     this.closing = true;
-    const { wheel } = this.manager.plane;
-    wheel.remove(this.timer);
-    if (this.requestTimer) wheel.remove(this.requestTimer);
+    this.dropTimers();
     this.router.cancel();
     this.router.dispose();
     this.owner.onGone(this);
@@ -241,28 +204,26 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   onRequest(head: RequestHead, endStream: boolean): void {
     const { manager, info } = this;
     const { plane } = manager;
-    info.reset(plane.clock.now(), plane.clock.wall());
-    this.active = true;
+    this.open(true);
     this.headTimed = false;
     this.requestDone = endStream;
-    this.responseStarted = false;
     this.responseDone = false;
-    this.logged = false;
     this.discarded = 0;
     this.trailers = undefined;
-    this.responseTrailers = undefined;
     this.requests++;
-    plane.metrics.row[manager.slots.requests]!++;
-    plane.metrics.row[manager.slots.active]!++;
-    const { maxRequestsPerConnection } = manager.config;
-    this.closeAfter =
-      !head.keepAlive ||
-      manager.draining ||
-      (maxRequestsPerConnection > 0 && this.requests >= maxRequestsPerConnection);
+    const { maxRequestsPerConnection: most } = manager.config;
+    this.closeAfter = !head.keepAlive || manager.draining || (most > 0 && this.requests >= most);
     this.idleMs = manager.config.streamIdleTimeoutMs;
     if (endStream) info.requestEnd = 0;
     else if (this.requestTimer) plane.wheel.arm(this.requestTimer, manager.config.requestTimeoutMs);
     this.dispatch(head, endStream);
+  }
+
+  private open(counted: boolean): void {
+    beginRequest(this.manager, this.info, counted);
+    this.active = true;
+    this.responseStarted = false;
+    this.logged = false;
   }
 
   private dispatch(head: RequestHead, endStream: boolean): void {
@@ -304,9 +265,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.info.details = "via_upstream";
     this.record();
     this.active = false;
-    const { wheel } = this.manager.plane;
-    wheel.remove(this.timer);
-    if (this.requestTimer) wheel.remove(this.requestTimer);
+    this.dropTimers();
     this.tunnel = next;
     const held = this.parser.upgraded();
     if (held.length > 0) next.onBytes(held);
@@ -343,20 +302,9 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   }
 
   private onParseError(error: Http1Error): void {
-    const { manager, info } = this;
-    manager.plane.metrics.row[manager.slots.protocolErrors]!++;
-    if (!this.active) {
-      info.reset(manager.plane.clock.now(), manager.plane.clock.wall());
-      this.responseStarted = false;
-      this.responseDone = false;
-      this.logged = false;
-      this.active = true;
-      manager.plane.metrics.row[manager.slots.active]!++;
-    }
-    this.requestDone = true;
-    this.router.cancel();
-    this.onRouterFailure(protocolError(error));
-    this.writer.flush();
+    const { plane, slots } = this.manager;
+    plane.metrics.row[slots.protocolErrors]!++;
+    this.breakOff(protocolError(error));
   }
 
   // Answers
@@ -374,37 +322,22 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.responseStarted = true;
     if (manager.draining) this.closeAfter = true;
     const framing = responseFraming(info, head);
-    this.chunked = framing.kind === "chunked" && !endStream;
     if (framing.kind === "none" && !endStream) this.closeAfter = true;
-    this.writeHead(head.status, head.headers, framing);
+    this.writeHead(head.status, head.headers, framing, !endStream);
   }
 
-  private writeHead(
-    status: number,
-    headers: HeaderList,
-    framing: Parameters<typeof encodeResponseHead>[2],
-  ): void {
-    const { closeAfter, info } = this;
-    if (closeAfter) this.writer.text(encodeResponseHead(status, headers, framing, { close: true }));
-    else if (info.version === 10)
-      this.writer.text(encodeResponseHead(status, headers, framing, { keepAlive: true }));
-    else this.writer.text(encodeResponseHead(status, headers, framing));
+  private writeHead(status: number, headers: HeaderList, framing: Framing, body: boolean): void {
+    const { version } = this.info;
+    this.answer.head(status, headers, { framing, close: this.closeAfter, version, body });
   }
 
   onRouterData(chunk: Uint8Array): void {
-    const { writer, info } = this;
-    info.bytesSent += chunk.length;
-    if (this.chunked) {
-      writer.text(chunkHead(chunk.length));
-      writer.bytes(chunk);
-      writer.text(chunkEnd);
-    } else {
-      writer.bytes(chunk);
-    }
+    this.info.bytesSent += chunk.length;
+    this.answer.data(chunk);
   }
 
   onRouterTrailers(trailers: HeaderList): void {
-    this.responseTrailers = trailers;
+    this.answer.setTrailers(trailers);
   }
 
   onRouterFlush(): void {
@@ -414,7 +347,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   }
 
   onRouterEnd(): void {
-    if (this.chunked) this.writer.text(lastChunk(this.responseTrailers));
+    this.answer.end();
     this.responseEnded();
     this.writer.flush();
   }
@@ -436,8 +369,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   }
 
   onRouterCongestion(congested: boolean): void {
-    if (congested) this.stop(stopCongested);
-    else this.go(stopCongested);
+    if (!this.gone) this.gate.set(stopCongested, congested);
   }
 
   /** A local answer: the only place where one is written. */
@@ -447,22 +379,12 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     info.flags |= reply.flags;
     info.details = reply.details;
     if (reply.close || manager.draining || unsure) this.closeAfter = true;
-    const headers: HeaderList = reply.headers ? [...reply.headers] : [];
-    if (reply.body !== "" && getHeader(headers, "content-type") === undefined)
-      headers.push("content-type", "text/plain");
-    const reason = info.owner;
-    if (reason && info.connection.principal !== "") {
-      headers.push("x-weft-reason", `${reason.object}${reason.field ? ` ${reason.field}` : ""}`);
-    }
-    stamp(manager, headers, false, false);
+    const headers = replyHeaders(manager, info, reply);
     info.responseHeaders = headers;
     this.responseStarted = true;
     const bodiless = reply.status === 204 || reply.status === 304;
-    this.writeHead(
-      reply.status,
-      headers,
-      bodiless ? { kind: "none" } : { kind: "length", length: reply.body.length },
-    );
+    const framing: Framing = bodiless ? { kind: "none" } : { kind: "length", length: reply.body.length };
+    this.writeHead(reply.status, headers, framing, false);
     if (info.method !== "HEAD" && !bodiless) {
       this.writer.text(reply.body);
       info.bytesSent = reply.body.length;
@@ -481,14 +403,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   private record(): void {
     if (this.logged) return;
     this.logged = true;
-    const { manager, info } = this;
-    const { plane } = manager;
-    const now = plane.clock.now();
-    plane.metrics.row[manager.slots.active]!--;
-    const at = Math.floor(info.status / 100);
-    if (at >= 1 && at <= 5) plane.metrics.row[manager.classes[at - 1]!]!++;
-    plane.telemetry.record(info, manager.direction, plane.principal, now);
-    for (const log of manager.accessLogs) log.log(info, now);
+    endRequest(this.manager, this.info);
   }
 
   /** Request and answer are complete. */
@@ -499,7 +414,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
       return;
     }
     this.armIdle();
-    if (this.stopped !== 0) this.go(stopCongested);
+    this.gate.go(stopCongested);
     const held = this.parser.buffered > 0;
     const error = this.parser.next();
     if (held || error !== null) this.settle(error);
@@ -513,7 +428,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.parser.close();
     this.writer.flush();
     this.arm(delayedCloseMs);
-    this.go(stopCongested | stopPipelined);
+    this.gate.go(stopCongested | stopPipelined);
     if (this.writer.queued === 0) this.shutdown();
   }
 
@@ -547,6 +462,12 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     else wheel.disarm(this.timer);
   }
 
+  private dropTimers(): void {
+    const { wheel } = this.manager.plane;
+    wheel.remove(this.timer);
+    if (this.requestTimer) wheel.remove(this.requestTimer);
+  }
+
   private touch(): void {
     if (!this.active) return;
     if (this.idleMs > 0) this.arm(this.idleMs);
@@ -559,23 +480,17 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
       return;
     }
     if (!this.active) {
-      if (this.headTimed) this.timedOut(headersTimeout);
+      if (this.headTimed) this.breakOff(headersTimeout);
       else this.end();
       return;
     }
-    if (entry.kind === requestTimer) this.timedOut(requestTimeout);
-    else this.timedOut(this.requestDone ? streamIdleUpstream : streamIdle);
+    if (entry.kind === requestTimer) this.breakOff(requestTimeout);
+    else this.breakOff(this.requestDone ? streamIdleUpstream : streamIdle);
   }
 
-  private timedOut(reply: LocalReply): void {
-    if (!this.active) {
-      const { plane } = this.manager;
-      this.info.reset(plane.clock.now(), plane.clock.wall());
-      this.responseStarted = false;
-      this.logged = false;
-      this.active = true;
-      plane.metrics.row[this.manager.slots.active]!++;
-    }
+  /** Answers, if it is not too late, whatever the request was at, and closes. */
+  private breakOff(reply: LocalReply): void {
+    if (!this.active) this.open(false);
     this.requestDone = true;
     this.router.cancel();
     this.onRouterFailure(reply);

@@ -1,6 +1,7 @@
 /** What the connection manager does to an answer's head. */
 import { getHeader, type HeaderList, hasHeader, removeHeader, setHeader } from "../../wire/http/index.ts";
 import { type Framing, type ResponseHead, stripHopByHop } from "../../wire/http1/index.ts";
+import type { LocalReply } from "./local-reply.ts";
 import type { Manager } from "./manager.ts";
 import { mutateHeaders } from "./mutation.ts";
 import type { StreamInfo } from "./stream-info.ts";
@@ -67,6 +68,14 @@ export function responseFraming(info: StreamInfo, head: ResponseHead): Framing {
   return info.version === 11 ? chunked : none;
 }
 
-export function hasField(headers: HeaderList, name: string): boolean {
-  return hasHeader(headers, name);
+/** Fields of a local answer. The deciding object is named to mesh peers only. */
+export function replyHeaders(manager: Manager, info: StreamInfo, reply: LocalReply): HeaderList {
+  const headers: HeaderList = reply.headers ? [...reply.headers] : [];
+  if (reply.body !== "" && !hasHeader(headers, "content-type")) headers.push("content-type", "text/plain");
+  const { owner } = info;
+  if (owner && info.connection.principal !== "") {
+    headers.push("x-weft-reason", `${owner.object}${owner.field ? ` ${owner.field}` : ""}`);
+  }
+  stamp(manager, headers, false, false);
+  return headers;
 }

@@ -1,7 +1,7 @@
 /** A data thread: messages of the agent in, the data plane's out. */
-import { seededRng, systemClock } from "../base/index.ts";
-import type { FromWorker, ToWorker } from "./config/index.ts";
-import { createDataPlane, type DataPlane } from "./data/index.ts";
+import { seededRng, systemClock } from "../../base/index.ts";
+import type { FromWorker, ToWorker } from "../config/index.ts";
+import { createDataPlane, type DataPlane } from "../data/index.ts";
 
 interface WorkerScope {
   onmessage: ((event: { readonly data: ToWorker }) => void) | null;

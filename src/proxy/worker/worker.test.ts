@@ -1,6 +1,6 @@
 /** Real data threads: two workers on one port with one table of limits. */
 import { afterAll, expect, test } from "bun:test";
-import { clusterWord, type FromWorker, metricRowWords, sharedWords, type ToWorker } from "./config/index.ts";
+import { clusterWord, type FromWorker, metricRowWords, sharedWords, type ToWorker } from "../config/index.ts";
 import {
   change,
   connect,
@@ -11,7 +11,7 @@ import {
   peer,
   type RawSocket,
   route,
-} from "./data/test-support.ts";
+} from "../data/test-support.ts";
 
 const workers: Worker[] = [];
 afterAll(() => {
@@ -31,7 +31,7 @@ function reserve(): { readonly port: number; release(): void } {
 }
 
 async function start(shared: SharedArrayBuffer, index: number, update: ToWorker): Promise<FromWorker[]> {
-  const worker = new Worker(new URL("../worker.ts", import.meta.url));
+  const worker = new Worker(new URL("../../worker.ts", import.meta.url));
   workers.push(worker);
   const posted: FromWorker[] = [];
   const init: ToWorker = {
