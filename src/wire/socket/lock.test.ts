@@ -40,8 +40,8 @@ test("a lock dies with its process, however that ends", async () => {
   const code = `import { lockAddress } from ${JSON.stringify(`${import.meta.dir}/index.ts`)};
     import { systemClock } from ${JSON.stringify(`${import.meta.dir}/../../base/index.ts`)};
     await lockAddress({ host: "${at.host}", port: ${at.port}, owner: "child", clock: systemClock });
-    process.stdout.write("locked"); setInterval(() => {}, 1000);`;
-  const child = Bun.spawn([process.execPath, "-e", code], { stdout: "pipe", stderr: "inherit" });
+    process.stdout.write("locked"); process.stdin.resume();`;
+  const child = Bun.spawn([process.execPath, "-e", code], { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
   await child.stdout.getReader().read();
   const refused = await lockAddress({ ...at, owner: "me", clock: systemClock }).catch((e: unknown) => e);
   expect((refused as Error).message).toContain(`held by child (pid ${child.pid})`);
