@@ -139,7 +139,11 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   }
 
   onDrain(): void {
-    if (this.tunnel) return this.tunnel.onDrain();
+    if (this.tunnel) this.tunnel.onDrain();
+    else this.drained();
+  }
+
+  private drained(): void {
     const before = this.writer.queued;
     this.writer.drain();
     const { queued } = this.writer;
@@ -149,9 +153,9 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   }
 
   onFin(): void {
-    if (this.tunnel) return this.tunnel.onFin();
+    if (this.tunnel) this.tunnel.onFin();
     // Envoy takes the client's FIN for a disconnect: nobody may be there to read the answer.
-    if (this.closing || !this.active) this.end();
+    else if (this.closing || !this.active) this.end();
     else this.abort();
   }
 
