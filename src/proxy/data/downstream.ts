@@ -98,8 +98,6 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.armIdle();
   }
 
-  // Socket
-
   /** It was open before this object was made. */
   onOpen(): void {}
 
@@ -202,8 +200,6 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.router.dispose();
     this.owner.onGone(this);
   }
-
-  // Parser
 
   onRequest(head: RequestHead, endStream: boolean): void {
     const { manager, info } = this;
@@ -453,8 +449,6 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     else this.end();
   }
 
-  // Time
-
   private arm(ms: number): void {
     this.manager.plane.wheel.arm(this.timer, ms);
   }
@@ -483,12 +477,9 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
       this.end();
       return;
     }
-    if (!this.active) {
-      if (this.headTimed) this.breakOff(headersTimeout);
-      else this.end();
-      return;
-    }
-    if (entry.kind === requestTimer) this.breakOff(requestTimeout);
+    if (!this.active && !this.headTimed) this.end();
+    else if (!this.active) this.breakOff(headersTimeout);
+    else if (entry.kind === requestTimer) this.breakOff(requestTimeout);
     else this.breakOff(this.requestDone ? streamIdleUpstream : streamIdle);
   }
 
