@@ -1,4 +1,5 @@
 /** Entry of every Weft process. Workers are spawned from here: see docs/decisions and RUNTIME notes on compiling. */
+import pkg from "../package.json" with { type: "json" };
 import { runCli } from "./cli/index.ts";
 
 const compiled = import.meta.url.includes("/$bunfs/") || import.meta.url.includes("/%7EBUN/");
@@ -14,6 +15,7 @@ if (process.argv[2] === "proxy-compile-bootstrap") {
       store: () => new Worker(new URL("./store-worker.ts", import.meta.url)),
     },
     self: compiled ? [process.execPath] : [process.execPath, import.meta.path],
+    version: pkg.version,
     demo: () => import("../demo/index.ts"),
   });
 }

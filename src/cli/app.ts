@@ -3,10 +3,9 @@ import type { CliContext } from "./context.ts";
 import { errorTexts, exitOf } from "./errors.ts";
 import { routes } from "./routes.ts";
 import type { Style } from "./style.ts";
-import { weftVersion } from "./version.ts";
 
 /** The command table as a Stricli application; commands are loaded when they are called. */
-export function buildWeft(talk: Style): Application<CliContext> {
+export function buildWeft(talk: Style, version: string): Application<CliContext> {
   const root = buildRouteMap<keyof typeof routes, CliContext>({
     routes,
     aliases: { ps: "proxy-status" } as Record<string, keyof typeof routes>,
@@ -17,7 +16,7 @@ export function buildWeft(talk: Style): Application<CliContext> {
   });
   return buildApplication(root, {
     name: "weft",
-    versionInfo: { currentVersion: weftVersion },
+    versionInfo: { currentVersion: version },
     scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
     documentation: { caseStyle: "convert-camel-to-kebab", disableAnsiColor: true, useAliasInUsageLine: true },
     localization: { text: errorTexts(talk) },

@@ -33,6 +33,8 @@ export interface CliContext extends CommandContext {
   readonly cwd: string;
   readonly workers: Workers;
   readonly self: readonly string[];
+  /** Of this build; the same for every role of the program. */
+  readonly version: string;
   readonly demo: () => Promise<DemoModule>;
   readonly clock: Clock;
   readonly rng: Rng;

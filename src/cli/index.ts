@@ -10,7 +10,7 @@ import { type ColorChoice, createStyle } from "./style.ts";
 export type { CliContext, DemoModule, DemoOptions, Workers } from "./context.ts";
 
 /** What only the entry module can give. */
-export type CliHost = Pick<CliContext, "workers" | "self" | "demo">;
+export type CliHost = Pick<CliContext, "workers" | "self" | "demo" | "version">;
 
 /** Takes `--color auto|always|never` out of the words before `--`; every command honours it. */
 export function splitColor(argv: readonly string[]): { color: ColorChoice; rest: readonly string[] } {
@@ -60,6 +60,6 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<nu
     readStdin: () => Bun.stdin.text(),
     exit: { status: 0 },
   };
-  await run(buildWeft(talk), rest.length === 0 ? ["--help"] : rest, context);
+  await run(buildWeft(talk, host.version), rest.length === 0 ? ["--help"] : rest, context);
   return exitStatus(io.exitCode) || context.exit.status;
 }

@@ -4,7 +4,6 @@ import { type BootstrapProblem, startStandalone } from "../../proxy/bootstrap/in
 import { lockAddress } from "../../wire/socket/index.ts";
 import type { CliContext } from "../context.ts";
 import { stopSignal } from "../signals.ts";
-import { weftVersion } from "../version.ts";
 
 export interface ProxyFlags {
   readonly config?: string;
@@ -32,7 +31,7 @@ export async function proxy(this: CliContext, flags: ProxyFlags): Promise<void> 
     log,
     lockAddress: (host, port) =>
       lockAddress({ host, port, owner: `weft proxy -c ${flags.config}`, clock: this.clock }),
-    version: weftVersion,
+    version: this.version,
   });
   const tell = (severity: Finding["severity"]) => (problem: BootstrapProblem) =>
     void this.process.stderr.write(formatFinding(findingOf(severity, problem), this.talk));

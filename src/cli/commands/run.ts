@@ -5,7 +5,6 @@ import { openSession } from "../client.ts";
 import type { CliContext } from "../context.ts";
 import type { ClientFlags } from "../flags.ts";
 import { stopSignal } from "../signals.ts";
-import { weftVersion } from "../version.ts";
 
 export interface RunFlags extends ClientFlags {
   readonly service?: string;
@@ -55,7 +54,7 @@ export async function run(this: CliContext, flags: RunFlags, ...command: string[
     cwd: this.cwd,
     env: this.env,
     createWorker: this.workers.data,
-    weftVersion,
+    weftVersion: this.version,
     clock: this.clock,
     rng: this.rng,
     log,

@@ -1,6 +1,5 @@
 import type { CliContext } from "../context.ts";
 import { encodeData, formatOf } from "../output.ts";
-import { weftVersion } from "../version.ts";
 
 export interface VersionFlags {
   readonly output?: string;
@@ -9,7 +8,7 @@ export interface VersionFlags {
 /** `weft version`. */
 export async function version(this: CliContext, flags: VersionFlags): Promise<void> {
   const format = formatOf(flags.output, ["json", "yaml"]);
-  const info = { weft: weftVersion, bun: Bun.version, platform: `${process.platform}/${process.arch}` };
+  const info = { weft: this.version, bun: Bun.version, platform: `${process.platform}/${process.arch}` };
   this.process.stdout.write(
     format === undefined
       ? `weft ${info.weft} (bun ${info.bun}, ${info.platform})\n`
