@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fromBinary } from "@bufbuild/protobuf";
+import { createLogger, seededRng, systemClock } from "../../base/index.ts";
+import { type ApiServer, startApiServer } from "../../kube/apiserver/index.ts";
+import {
+  createKubeClient,
+  type KubeClient,
+  type KubeObject,
+  loadKubeconfig,
+  refs,
+} from "../../kube/client/index.ts";
+import { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
+import { createGrpcChannel, createGrpcServer, type GrpcServer } from "../../wire/grpc/index.ts";
+import { type ConfigUpdate, createXdsClient, type XdsClient } from "../../xds/client/index.ts";
+import { typeUrl } from "../../xds/protocol/index.ts";
+import { createXdsServer } from "../../xds/server/index.ts";
+import { type ControlPlane, createControlPlane } from "./index.ts";
+
+const log = createLogger({ sink: () => {} });
+const rng = seededRng(1);
+const clock = systemClock;
+const dataDir = mkdtempSync(join(tmpdir(), "weft-live-"));
+let api: ApiServer;
+let client: KubeClient;
+let plane: ControlPlane;
+let grpc: GrpcServer;
+let proxy: XdsClient;
+let refuse = false;
+const seen = new Set<(update: ConfigUpdate) => void>();
+
+/** Resolves with the update that meets it. */
+const update = (meets: (u: ConfigUpdate) => boolean): Promise<ConfigUpdate> =>
+  new Promise((resolve) => {
+    const look = (u: ConfigUpdate): void => {
+      if (!meets(u)) return;
+      seen.delete(look);
+      resolve(u);
+    };
+    seen.add(look);
+  });
+
+beforeAll(async () => {
+  api = await startApiServer({
+    dataDir,
+    port: 0,
+    clock,
+    log,
+    storeWorker: () => new Worker(new URL("../../store-worker.ts", import.meta.url)),
+  });
+  client = createKubeClient(loadKubeconfig({ path: api.kubeconfigPath }), { clock });
+  const service = { selector: { app: "reviews" }, ports: [{ name: "http", port: 9080 }] };
+  await client.create(refs.service, {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "reviews", namespace: "default" },
+    spec: service,
+  });
+  plane = createControlPlane({ client, clock, rng, log });
+  await plane.start();
+  const principal = { namespace: "default", serviceAccount: "productpage" };
+  const xds = createXdsServer({ source: plane.source, authenticate: async () => principal, clock, log });
+  grpc = await createGrpcServer({ host: "127.0.0.1", port: 0, methods: xds.methods, clock, log });
+  const first = update((u) => u.typeUrl === typeUrl.route);
+  proxy = createXdsClient({
+    channel: createGrpcChannel({ target: `127.0.0.1:${grpc.port}`, clock }),
+    node: { id: "sidecar~127.66.0.9~productpage.default~x", cluster: "productpage", metadata: {} },
+    sink: {
+      async apply(u) {
+        queueMicrotask(() => {
+          for (const look of [...seen]) look(u);
+        });
+        const errors =
+          refuse && u.typeUrl === typeUrl.route
+            ? u.added.map(({ name }) => ({ name, message: "virtual_hosts[0].routes[0].match: no" }))
+            : [];
+        return { errors };
+      },
+    },
+    clock,
+    rng,
+    log,
+  });
+  await proxy.start();
+  await first;
+});
+afterAll(async () => {
+  await proxy.stop();
+  plane.stop();
+  await grpc.stop();
+  await api.stop();
+  rmSync(dataDir, { recursive: true });
+});
+
+const route = (timeout: string): KubeObject => ({
+  apiVersion: "networking.istio.io/v1",
+  kind: "VirtualService",
+  metadata: { name: "reviews", namespace: "default" },
+  spec: { hosts: ["reviews"], http: [{ timeout, route: [{ destination: { host: "reviews" } }] }] },
+});
+
+const timeoutIn = (u: ConfigUpdate): number[] =>
+  u.added.flatMap((r) =>
+    fromBinary(RouteConfigurationSchema, r.any.value).virtualHosts.flatMap((v) =>
+      v.routes.map((x) => (x.action.case === "route" ? Number(x.action.value.timeout?.seconds ?? 0) : 0)),
+    ),
+  );
+
+describe("from a write to the proxy", () => {
+  test("thirty versions of a VirtualService are each seen within 1 s of the write", async () => {
+    const took: number[] = [];
+    for (let i = 1; i <= 30; i++) {
+      const arrives = update((u) => u.typeUrl === typeUrl.route && timeoutIn(u).includes(100 + i));
+      await client.apply(refs.virtualService, route(`${100 + i}s`));
+      const written = clock.now();
+      await arrives;
+      took.push(clock.now() - written);
+    }
+    expect(Math.max(...took)).toBeLessThan(1000);
+  }, 40_000);
+
+  test("a refusal stands in the object's status within 1 s", async () => {
+    refuse = true;
+    const began = clock.now();
+    const events = new Promise<KubeObject>((resolve) => {
+      const abort = new AbortController();
+      void client.watch<KubeObject>(refs.virtualService, {
+        namespace: "default",
+        resourceVersion: "0",
+        signal: abort.signal,
+        onEvent: ({ object }) => {
+          const status = object.status as { conditions?: { type: string; status: string }[] } | undefined;
+          if (status?.conditions?.some((c) => c.type === "Programmed" && c.status === "False") !== true)
+            return;
+          abort.abort();
+          resolve(object);
+        },
+      });
+    });
+    await client.apply(refs.virtualService, route("7s"));
+    const status = (await events).status as { conditions: { type: string; message: string }[] };
+    expect(clock.now() - began).toBeLessThan(1500);
+    expect(status.conditions.find((c) => c.type === "Programmed")?.message).toContain("spec.http[0]");
+    refuse = false;
+  });
+});
