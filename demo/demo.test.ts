@@ -47,7 +47,7 @@ describe("applications", () => {
     await control({ hold: true });
     const held = get(app, "/details/0?hold");
     expect((await get(app, "/details/0")).status).toBe(200);
-    expect(await (await get(app, "/control")).json()).toEqual({ seen: 3, parked: 1 });
+    expect(await (await get(app, "/control")).json()).toEqual({ seen: 3, marked: 0, parked: 1 });
     await control({});
     expect((await held).status).toBe(200);
   });

@@ -5,6 +5,8 @@ import type { Stack } from "./stack.ts";
 
 export interface ControlState {
   readonly seen: number;
+  /** Requests with `?mark`. */
+  readonly marked: number;
   readonly parked: number;
 }
 

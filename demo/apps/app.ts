@@ -26,12 +26,13 @@ export function passOn(request: Request): Record<string, string> {
 
 /**
  * Adds what an operator's hand can do to an application on its own port, to make trouble on purpose:
- * `POST /control {fail?: status, hold?: boolean}` and `GET /control` (requests seen, parked). Only requests with `?hold`
- * are parked.
+ * `POST /control {fail?: status, hold?: boolean}` and `GET /control` (requests seen, those of them with `?mark`, parked).
+ * Only requests with `?hold` are parked.
  */
 export function withControl(handler: Handler): (request: Request) => Promise<Response> {
   let fail = 0;
   let seen = 0;
+  let marked = 0;
   let hold = false;
   const parked: (() => void)[] = [];
   return async (request) => {
@@ -43,10 +44,11 @@ export function withControl(handler: Handler): (request: Request) => Promise<Res
         hold = wish.hold ?? false;
         if (!hold) for (const release of parked.splice(0)) release();
       }
-      return Response.json({ seen, parked: parked.length });
+      return Response.json({ seen, marked, parked: parked.length });
     }
     if (url.pathname === "/healthz") return new Response("ok\n");
     seen++;
+    if (url.searchParams.has("mark")) marked++;
     if (hold && url.searchParams.has("hold"))
       await new Promise<void>((resolve) => {
         parked.push(resolve);

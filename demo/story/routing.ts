@@ -66,10 +66,10 @@ export const strict: Step = {
   async run({ stack, traffic }) {
     const { address } = stack.instance("details");
     const before = await traffic.state("details");
-    const plain = await traffic.plaintext(address, 9080, "/details/0");
+    const plain = await traffic.plaintext(address, 9080, "/details/0?mark");
     const after = await traffic.state("details");
     const [mesh] = await traffic.visit({ url: "http://details:9080/details/0" });
-    const saw = after.seen - before.seen;
+    const saw = after.marked - before.marked;
     const observed = {
       plaintextBytes: plain.bytes,
       ended: plain.ended,

@@ -61,7 +61,10 @@ function outcome(e: Explanation, why: Why, step: (title: string, text: string, b
           : ` at most ${retry.numRetries} times`;
         step("retries", `on ${retry.retryOn.join(", ")}${budget}${tries}`);
       } else step("retries", retry ? "none: this method is not repeated" : "none");
-      if (why.receptions.length === 0 && o.clusters.every((c) => c.endpoints.length === 0))
+      if (
+        why.receptions.length === 0 &&
+        o.clusters.every((c) => c.endpoints.length === 0 && c.discovery !== "dynamic")
+      )
         step("answer", "503, flag UH: there is no endpoint");
     }
   }

@@ -27,7 +27,7 @@ export async function why(
   const format = formatOf(flags.output, ["json", "yaml"]);
   const { client, namespace } = openSession(this, flags);
   const headers = (flags.header ?? []).flatMap(headerPair);
-  const url = /^https?:\/\/([^/]+)(\/.*)?$/.exec(destination);
+  const url = /^(?:https?:\/\/)?([^/]+)(\/.*)?$/.exec(destination);
   const request = {
     source,
     destination: url?.[1] ?? destination,

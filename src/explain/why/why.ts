@@ -66,12 +66,12 @@ export function whyOf(
     authority: request.destination,
     headers: request.headers,
   });
-  const objectsNamed = owners(explanation);
+  const deciding = owners(explanation);
   const notes = statuses.flatMap((s) => {
     const object = `${s.ref.kind}/${s.ref.namespace}/${s.ref.name}`;
-    return objectsNamed.has(object)
-      ? s.messages.map(({ field, message }) => ({ object, field, message }))
-      : [];
+    const fields = deciding.get(object);
+    const concerning = fields === undefined ? [] : s.messages.filter((m) => concerns(m.field, fields));
+    return concerning.map(({ field, message }) => ({ object, field, message }));
   });
   return { ok: true, why: { source, explanation, receptions: receptions(mesh, explanation), notes } };
 }
@@ -113,16 +113,20 @@ function compileFor(mesh: Mesh, source: Workload): readonly CompiledResource[] {
   return compiled;
 }
 
-/** Objects that decided something. */
-function owners(e: Explanation): ReadonlySet<string> {
+/** Objects that decided something, and the fields of them that did. */
+function owners(e: Explanation): ReadonlyMap<string, readonly string[]> {
   const clusters = e.outcome.kind === "route" ? e.outcome.clusters : [];
-  const all = [
-    e.host?.owner,
-    e.route?.owner,
-    ...e.skipped.map((s) => s.owner),
-    ...clusters.map((c) => c.owner),
-  ];
-  return new Set(all.flatMap((o) => (o === undefined ? [] : [o.object])));
+  const found = new Map<string, string[]>();
+  for (const owner of [e.host?.owner, e.route?.owner, ...clusters.map((c) => c.owner)])
+    if (owner) found.set(owner.object, [...(found.get(owner.object) ?? []), owner.field ?? ""]);
+  return found;
+}
+
+/** A message about one of the deciding fields, about something in it, or about the object as a whole. */
+function concerns(field: string, deciding: readonly string[]): boolean {
+  const around = (a: string, b: string): boolean => b === a || b.startsWith(`${a}.`) || b.startsWith(`${a}[`);
+  if (!/^spec\.(http|routes)\[/.test(field)) return true;
+  return deciding.some((d) => d !== "" && around(d, field));
 }
 
 function receptions(mesh: Mesh, e: Explanation): readonly Reception[] {
