@@ -10,11 +10,15 @@ import { type EntryWorkload, endpointWorkload, processWorkloadEntries } from "./
 const serviceNameLabel = "kubernetes.io/service-name";
 const exportToAnnotation = "networking.istio.io/exportTo";
 
+/** A sidecar's own listeners on the workload's address; DESIGN 6. */
+const sidecarPorts: readonly number[] = [15000, 15001, 15008, 15020, 15021];
+
 interface PortSpec {
   readonly port: number;
   readonly name: string;
   readonly protocol: Protocol;
   readonly target: number | string;
+  readonly field: Field;
 }
 
 interface Sources {
@@ -90,6 +94,7 @@ function readPorts(field: Field): readonly PortSpec[] {
       port,
       name,
       protocol: protocolOf(name, item.at("appProtocol").text(), port, item),
+      field: item,
       target: typeof target.value === "number" || typeof target.value === "string" ? target.value : port,
     });
   }
@@ -101,17 +106,20 @@ function entryEndpoints(selector: Field, port: PortSpec, entries: readonly Entry
   if (wanted.length === 0) return [];
   return entries
     .filter(({ workload }) => wanted.every(([key, value]) => workload.labels[key] === value.value))
-    .map(({ workload, ports }) => {
+    .flatMap(({ workload, ports }) => {
       const { target } = port;
       const named = ports.get(port.name) ?? (typeof target === "string" ? ports.get(target) : undefined);
-      return {
-        workload: workload.key,
-        address: workload.address,
-        port: named ?? (typeof target === "number" ? target : port.port),
-        ready: workload.ready,
-        draining: workload.draining,
-        weight: workload.weight,
-      };
+      const number = named ?? (typeof target === "number" ? target : port.port);
+      if (workload.sidecar && sidecarPorts.includes(number)) {
+        port.field.unresolved({
+          code: "sidecar-port",
+          message: `port ${number} of ${workload.key} is its sidecar's own: it is left out of the service`,
+          fix: `use a port other than ${sidecarPorts.join(", ")}`,
+        });
+        return [];
+      }
+      const { key, address, ready, draining, weight } = workload;
+      return [{ workload: key, address, port: number, ready, draining, weight }];
     });
 }
 

@@ -222,6 +222,19 @@ test("the short way for endpoints gives what a translation gives", () => {
   expect(short.services[0]!.ports[0]!.endpoints.map((e) => e.draining)).toEqual([true, false]);
 });
 
+test("a port that is the sidecar's own is left out and said", () => {
+  const taken = {
+    ...service,
+    spec: { selector: { app: "reviews" }, ports: [{ name: "http", port: 15001 }] },
+  };
+  const { mesh, statuses } = translate(buildSnapshot([taken, entry("a")]));
+  expect(mesh.services[0]!.ports[0]!.endpoints).toEqual([]);
+  const said = statuses.find((s) => s.ref.kind === "Service")!.messages;
+  expect(said.map((m) => [m.severity, m.code, m.field])).toEqual([
+    ["error", "sidecar-port", "spec.ports[0]"],
+  ]);
+});
+
 test("positions of the annotation: the field's own, else the nearest around it, else the object's", () => {
   const at = "dir/a.yaml:3:1 spec.http[1]=9:5 spec.http[1].route[0]=11:7";
   expect(sourceOf(at, "spec.http[1].route[0].weight")).toBe("dir/a.yaml:11:7");
