@@ -1,4 +1,5 @@
 /** Entry of every Weft process. Workers are spawned from here: see docs/decisions and RUNTIME notes on compiling. */
+import "./app/heap/early/index.ts";
 import pkg from "../package.json" with { type: "json" };
 import { runCli } from "./cli/index.ts";
 
