@@ -172,8 +172,9 @@ export class Cluster implements PoolCluster {
 
   /** Result of a try for outlier detection; status 0: no answer. */
   record(host: Host, status: number): void {
-    const { outlier } = this.config;
-    if (!outlier) return;
+    const { outlier, discovery } = this.config;
+    // Dynamic endpoints have no words of their own to count in.
+    if (!outlier || discovery === "dynamic") return;
     const { table, clock, rng } = this.runtime;
     const target = { clusterSlot: this.slot, endpointSlot: host.slot, hosts: this.hosts.length };
     const now = { wall: clock.wall(), rng };

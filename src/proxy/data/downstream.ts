@@ -16,7 +16,8 @@ import {
 } from "../../wire/http1/index.ts";
 import { beginRequest, endRequest } from "./accounting.ts";
 import { Answer } from "./answer.ts";
-import { delayedCloseMs, drainLimitBytes, highWatermarkBytes, lowWatermarkBytes } from "./limits.ts";
+import { Deadlines, requestTimer } from "./deadlines.ts";
+import { drainLimitBytes, highWatermarkBytes, lowWatermarkBytes } from "./limits.ts";
 import {
   headersTimeout,
   type LocalReply,
@@ -33,11 +34,8 @@ import { prepareResponse, replyHeaders, responseFraming } from "./response-head.
 import { Router, type RouterSink } from "./router.ts";
 import type { Socket, SocketUser } from "./socket.ts";
 import { type ConnectionInfo, flag, StreamInfo } from "./stream-info.ts";
-import { type Timed, TimerEntry } from "./timer-wheel.ts";
+import type { Timed, TimerEntry } from "./timer-wheel.ts";
 import { Writer } from "./writer.ts";
-
-const connectionTimer = 0;
-const requestTimer = 1;
 
 /** What the owner of a connection does for it. */
 export interface DownstreamOwner {
@@ -56,8 +54,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   private readonly parser: RequestParser;
   private readonly router: Router;
   private readonly gate: ReadGate;
-  private readonly timer = new TimerEntry(this, connectionTimer);
-  private readonly requestTimer: TimerEntry | null;
+  private readonly deadlines: Deadlines;
   /** Authority of the tunnel that this connection came in; "" for none. */
   private readonly pinned: string;
   private tunnel: SocketUser | null = null;
@@ -67,10 +64,14 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   private responseStarted = false;
   private responseDone = false;
   private logged = false;
-  private headTimed = false;
   private closing = false;
   private gone = false;
   private closeAfter = false;
+  private draining = false;
+  /** The client sends no more. */
+  private finished = false;
+  /** The next request waits until the client has read its answers. */
+  private nextDue = false;
   private discarded = 0;
   private trailers: HeaderList | undefined;
   private requests = 0;
@@ -93,9 +94,9 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.info = new StreamInfo(options.connection);
     this.parser = new RequestParser(this, manager.limits);
     this.router = new Router(manager.plane, this);
-    this.requestTimer = manager.config.requestTimeoutMs > 0 ? new TimerEntry(this, requestTimer) : null;
+    this.deadlines = new Deadlines(this, manager);
     this.idleMs = manager.config.streamIdleTimeoutMs;
-    this.armIdle();
+    this.deadlines.idle();
   }
 
   /** It was open before this object was made. */
@@ -121,19 +122,14 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.router.onBodyFlush();
     this.writer.flush();
     if (this.active) this.touch();
-    else if (!this.closing) this.timeHead();
+    else if (!this.closing && !this.nextDue) this.between();
     this.gate.set(stopPipelined, this.parser.buffered > 0);
   }
 
-  /** The head of a request has begun: it must be whole in time. Between requests: the idle limit. */
-  private timeHead(): void {
-    if (this.parser.idle) {
-      if (this.headTimed) this.armIdle();
-      this.headTimed = false;
-    } else if (!this.headTimed && this.manager.config.requestHeadersTimeoutMs > 0) {
-      this.headTimed = true;
-      this.arm(this.manager.config.requestHeadersTimeoutMs);
-    }
+  /** No request is being served: the head of one has begun, or the connection is idle. */
+  private between(): void {
+    if (!this.parser.idle) this.deadlines.head();
+    else if (this.deadlines.headBegun) this.deadlines.idle();
   }
 
   onDrain(): void {
@@ -145,16 +141,22 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     const before = this.writer.queued;
     this.writer.drain();
     const { queued } = this.writer;
-    if (before > lowWatermarkBytes && queued <= lowWatermarkBytes) this.router.pauseResponse(false);
-    if (this.active && before !== queued) this.touch();
-    if (queued === 0 && this.closing) this.shutdown();
+    if (before !== queued && (this.active || queued > 0)) this.deadlines.stream(this.idleMs);
+    if (queued <= lowWatermarkBytes) {
+      if (before > lowWatermarkBytes) this.router.pauseResponse(false);
+      if (this.nextDue) this.proceed();
+    }
+    if (queued === 0 && this.closing && before > 0) this.shutdown();
   }
 
   onFin(): void {
+    this.finished = true;
     if (this.tunnel) this.tunnel.onFin();
     // Envoy takes the client's FIN for a disconnect: nobody may be there to read the answer.
-    else if (this.closing || !this.active) this.end();
-    else this.abort();
+    else if (this.active) this.abort();
+    // A whole answer that is on its way still goes out.
+    else if (this.writer.queued > 0) this.closeSoon();
+    else this.end();
   }
 
   onClosed(): void {
@@ -195,7 +197,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     if (this.gone) return;
     this.gone = true;
     this.closing = true;
-    this.dropTimers();
+    this.deadlines.drop();
     this.router.cancel();
     this.router.dispose();
     this.owner.onGone(this);
@@ -203,19 +205,17 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
 
   onRequest(head: RequestHead, endStream: boolean): void {
     const { manager, info } = this;
-    const { plane } = manager;
     this.open(true);
-    this.headTimed = false;
     this.requestDone = endStream;
-    this.responseDone = false;
     this.discarded = 0;
     this.trailers = undefined;
     this.requests++;
     const { maxRequestsPerConnection: most } = manager.config;
-    this.closeAfter = !head.keepAlive || manager.draining || (most > 0 && this.requests >= most);
+    this.closeAfter =
+      this.draining || !head.keepAlive || manager.draining || (most > 0 && this.requests >= most);
     this.idleMs = manager.config.streamIdleTimeoutMs;
     if (endStream) info.requestEnd = 0;
-    else if (this.requestTimer) plane.wheel.arm(this.requestTimer, manager.config.requestTimeoutMs);
+    else this.deadlines.requestBegins();
     this.dispatch(head, endStream);
   }
 
@@ -223,6 +223,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     beginRequest(this.manager, this.info, counted);
     this.active = true;
     this.responseStarted = false;
+    this.responseDone = false;
     this.logged = false;
   }
 
@@ -265,7 +266,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.info.details = "via_upstream";
     this.record();
     this.active = false;
-    this.dropTimers();
+    this.deadlines.drop();
     this.tunnel = next;
     const held = this.parser.upgraded();
     if (held.length > 0) next.onBytes(held);
@@ -294,9 +295,8 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   onEnd(): void {
     if (this.requestDone || this.closing || this.tunnel) return;
     this.requestDone = true;
-    const { plane } = this.manager;
-    this.info.requestEnd = plane.clock.now() - this.info.start;
-    if (this.requestTimer) plane.wheel.disarm(this.requestTimer);
+    this.info.requestEnd = this.manager.plane.clock.now() - this.info.start;
+    this.deadlines.requestEnds();
     if (this.router.active) this.router.onRequestEnd(this.trailers);
     if (this.responseDone) this.next();
   }
@@ -413,11 +413,25 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
       this.closeSoon();
       return;
     }
-    this.armIdle();
+    // A client that asks and asks and does not read gets its next answer when it has read.
+    if (this.writer.waiting > highWatermarkBytes) this.writer.flush();
+    if (this.writer.queued > highWatermarkBytes) {
+      this.nextDue = true;
+      this.gate.stop(stopPipelined);
+      this.deadlines.stream(this.idleMs);
+    } else {
+      this.proceed();
+    }
+  }
+
+  private proceed(): void {
+    this.nextDue = false;
+    this.deadlines.idle();
     this.gate.go(stopCongested);
     const held = this.parser.buffered > 0;
     const error = this.parser.next();
     if (held || error !== null) this.settle(error);
+    else this.gate.go(stopPipelined);
   }
 
   /** Closes once everything is written, after the peer had time to read it. */
@@ -427,19 +441,23 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.active = false;
     this.parser.close();
     this.writer.flush();
-    this.arm(delayedCloseMs);
     this.gate.go(stopCongested | stopPipelined);
     if (this.writer.queued === 0) this.shutdown();
+    else this.deadlines.stream(this.idleMs);
   }
 
   private shutdown(): void {
-    if (!this.gone) this.writer.socket?.shutdown();
+    if (this.gone) return;
+    this.writer.socket?.shutdown();
+    if (this.finished) this.end();
+    else this.deadlines.close();
   }
 
   /** Draining: an idle connection closes now, a busy one after its answer. */
   drain(): void {
     if (this.tunnel) return;
     this.closeAfter = true;
+    this.draining = true;
     if (!this.active && this.parser.idle) this.closeSoon();
   }
 
@@ -449,35 +467,12 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     else this.end();
   }
 
-  private arm(ms: number): void {
-    this.manager.plane.wheel.arm(this.timer, ms);
-  }
-
-  private armIdle(): void {
-    const { wheel } = this.manager.plane;
-    const ms = this.manager.config.idleTimeoutMs;
-    if (ms > 0) wheel.arm(this.timer, ms);
-    else wheel.disarm(this.timer);
-  }
-
-  private dropTimers(): void {
-    const { wheel } = this.manager.plane;
-    wheel.remove(this.timer);
-    if (this.requestTimer) wheel.remove(this.requestTimer);
-  }
-
   private touch(): void {
-    if (!this.active) return;
-    if (this.idleMs > 0) this.arm(this.idleMs);
-    else this.manager.plane.wheel.disarm(this.timer);
+    if (this.active) this.deadlines.stream(this.idleMs);
   }
 
   onTimer(entry: TimerEntry): void {
-    if (this.closing) {
-      this.end();
-      return;
-    }
-    if (!this.active && !this.headTimed) this.end();
+    if (this.closing || (!this.active && !this.deadlines.headBegun)) this.end();
     else if (!this.active) this.breakOff(headersTimeout);
     else if (entry.kind === requestTimer) this.breakOff(requestTimeout);
     else this.breakOff(this.requestDone ? streamIdleUpstream : streamIdle);
@@ -488,6 +483,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     if (!this.active) this.open(false);
     this.requestDone = true;
     this.router.cancel();
-    this.onRouterFailure(reply);
+    if (this.responseDone) this.closeSoon();
+    else this.onRouterFailure(reply);
   }
 }

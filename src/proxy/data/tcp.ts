@@ -96,7 +96,7 @@ export class TcpRelay implements SocketUser, Timed {
       onBytes: (bytes) => this.relay(bytes, this.down, this.up),
       onDrain: () => this.drained(this.up, this.down),
       onFin: () => this.finish(this.down),
-      onClosed: () => this.end(),
+      onClosed: () => this.upstreamClosed(),
     };
   }
 
@@ -125,6 +125,15 @@ export class TcpRelay implements SocketUser, Timed {
     this.end();
   }
 
+  /** What the upstream had sent still goes to the client. */
+  private upstreamClosed(): void {
+    this.up.writer.discard();
+    this.up.writer.socket = null;
+    this.up.finished = true;
+    if (this.down.writer.queued === 0) this.end();
+    else this.down.finished = true;
+  }
+
   private relay(bytes: Uint8Array, to: Side, from: Side): void {
     if (this.gone || to.finished) return;
     to.writer.bytes(bytes);
@@ -138,7 +147,10 @@ export class TcpRelay implements SocketUser, Timed {
   private drained(side: Side, source: Side): void {
     side.writer.drain();
     if (side.writer.queued <= lowWatermarkBytes) source.resume();
-    if (side.finished && side.writer.queued === 0) side.writer.socket?.shutdown();
+    if (side.finished && side.writer.queued === 0) {
+      side.writer.socket?.shutdown();
+      if (this.up.writer.socket === null && this.connected) this.end();
+    }
     this.touch();
   }
 

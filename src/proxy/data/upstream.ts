@@ -98,6 +98,7 @@ export class Upstream implements ResponseHandler, SocketUser, SocketSlot, Timed 
     this.ended = false;
     this.keepAlive = true;
     this.owner.runtime.wheel.disarm(this.timer);
+    this.resume();
     this.parser.expect(method);
   }
 

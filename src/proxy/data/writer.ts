@@ -30,9 +30,9 @@ export class Writer {
     this.gathered += bytes.length;
   }
 
-  /** True once everything left. */
-  get empty(): boolean {
-    return this.queued === 0 && this.gathered === 0;
+  /** Bytes not yet taken by the socket, what was only gathered included. */
+  get waiting(): number {
+    return this.queued + this.gathered;
   }
 
   /** Writes what was gathered. */
