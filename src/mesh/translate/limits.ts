@@ -14,6 +14,8 @@ export const maxRetryAttempts = 100;
 export const profileRetryAttempts = 25;
 /** Alternatives that the any/all/not of one profile condition may unfold to. */
 export const maxConditionAlternatives = 64;
+/** How deep any, all and not may be nested: a stack has an end. */
+export const maxConditionDepth = 32;
 /** Longest duration that is believed: Envoy's timers are 32-bit milliseconds in places. */
 export const maxDurationMs = 2 ** 31 - 1;
 /** Largest weight, and the sum of a rule's: Envoy's total_weight is 32 bits. */

@@ -1,7 +1,7 @@
 /** A profile's request conditions, with all, any and not, as a list of alternatives. */
 import type { HeaderMatch, RequestMatch, StringMatch } from "../model/index.ts";
 import type { Field } from "./field.ts";
-import { maxConditionAlternatives, maxProfileRegexLength } from "./limits.ts";
+import { maxConditionAlternatives, maxConditionDepth, maxProfileRegexLength } from "./limits.ts";
 
 /** All of it must hold. */
 interface Term {
@@ -38,8 +38,16 @@ export function parseConditions(field: Field): readonly RequestMatch[] {
 
 const always: Term = { paths: [], headers: [] };
 
+/** Complains of nesting beyond the limit. */
+export function tooDeep(field: Field, depth: number): boolean {
+  if (depth <= maxConditionDepth) return false;
+  field.error({ code: "condition-too-deep", message: `is nested more than ${maxConditionDepth} deep` });
+  return true;
+}
+
 /** Disjunctive normal form; `negate` pushes a not inwards (De Morgan). */
-function alternatives(field: Field, negate: boolean): readonly Term[] {
+function alternatives(field: Field, negate: boolean, depth = 1): readonly Term[] {
+  if (tooDeep(field, depth)) return [];
   field.object().rest(read);
   if (!read.some((key) => field.at(key).present)) {
     field.error({ code: "required", message: `one of ${read.join(", ")} is required` });
@@ -58,9 +66,11 @@ function alternatives(field: Field, negate: boolean): readonly Term[] {
   if (path !== undefined) parts.push([pathTerm(path, negate)]);
   const all = field.at("all").items();
   const any = field.at("any").items();
-  if (all.length > 0) parts.push((negate ? union : product)(all.map((f) => alternatives(f, negate))));
-  if (any.length > 0) parts.push((negate ? product : union)(any.map((f) => alternatives(f, negate))));
-  if (field.at("not").present) parts.push(alternatives(field.at("not"), !negate));
+  if (all.length > 0)
+    parts.push((negate ? union : product)(all.map((f) => alternatives(f, negate, depth + 1))));
+  if (any.length > 0)
+    parts.push((negate ? product : union)(any.map((f) => alternatives(f, negate, depth + 1))));
+  if (field.at("not").present) parts.push(alternatives(field.at("not"), !negate, depth + 1));
   return negate ? union(parts) : product(parts);
 }
 

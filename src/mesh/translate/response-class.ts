@@ -1,6 +1,7 @@
 /** Which answers a profile counts as failures, so that they are retried. */
 import type { RetryReason } from "../model/index.ts";
 import type { Field } from "./field.ts";
+import { tooDeep } from "./profile-condition.ts";
 
 export interface Failures {
   readonly on: readonly RetryReason[];
@@ -50,7 +51,8 @@ function parseClass(field: Field): ResponseClass {
   return { holds: parseCondition(field.at("condition")), failure };
 }
 
-function parseCondition(field: Field): (code: number) => boolean {
+function parseCondition(field: Field, depth = 1): (code: number) => boolean {
+  if (tooDeep(field, depth)) return () => false;
   field.object().rest(["status", "all", "any", "not"]);
   const tests: ((code: number) => boolean)[] = [];
   const status = field.at("status");
@@ -61,12 +63,18 @@ function parseCondition(field: Field): (code: number) => boolean {
     if (min > max) status.error({ code: "invalid-value", message: `min ${min} is above max ${max}` });
     tests.push((code) => code >= min && code <= max);
   }
-  const all = field.at("all").items().map(parseCondition);
-  const any = field.at("any").items().map(parseCondition);
+  const all = field
+    .at("all")
+    .items()
+    .map((f) => parseCondition(f, depth + 1));
+  const any = field
+    .at("any")
+    .items()
+    .map((f) => parseCondition(f, depth + 1));
   if (all.length > 0) tests.push((code) => all.every((t) => t(code)));
   if (any.length > 0) tests.push((code) => any.some((t) => t(code)));
   if (field.at("not").present) {
-    const not = parseCondition(field.at("not"));
+    const not = parseCondition(field.at("not"), depth + 1);
     tests.push((code) => !not(code));
   }
   return (code) => tests.every((t) => t(code));
