@@ -8,6 +8,8 @@ export class MendedSocket extends Duplex {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly encrypted: boolean;
+  /** Idle limits are the session's own. */
+  readonly setTimeout = (): this => this;
   private readonly socket: Socket;
   private readonly mend = new WindowMend();
 
@@ -60,10 +62,6 @@ export class MendedSocket extends Duplex {
   }
 
   setKeepAlive(): this {
-    return this;
-  }
-
-  setTimeout(): this {
     return this;
   }
 
