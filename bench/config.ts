@@ -104,6 +104,8 @@ export function bootstrap(role: Role): string {
               interval: "10s",
               base_ejection_time: "30s",
               max_ejection_percent: 50,
+              // Envoy's statistical detection, which Weft has not: off, so that both do the same work.
+              enforcing_success_rate: 0,
             },
             load_assignment: {
               cluster_name: "bench",

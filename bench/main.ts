@@ -4,10 +4,10 @@
  * Options: --out FILE, --quick (one short round), --rounds N, --seconds N, --only plain|pair.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ensureDebian, ensureEnvoy } from "../src/testkit/peers.ts";
+import { ensureDebian, ensureEnvoy, envoyVersion } from "../src/testkit/peers.ts";
 import { makeCertificates } from "./certificates.ts";
 import { startPinned, until } from "./process.ts";
 import {
@@ -134,15 +134,17 @@ async function main(): Promise<number> {
       console.log("bench: answers differ", { envoy: expected, weft: observed });
       return 1;
     }
-    console.log(
-      `equal: ${Object.entries(expected)
-        .map(([k, v]) => `${k} ${v.slice(0, 40)}`)
-        .join(", ")}`,
-    );
+    console.log("equal for Envoy and Weft:");
+    for (const [what, value] of Object.entries(expected))
+      console.log(`  ${what.padEnd(32)} ${value.slice(0, 70)}`);
     const rows = summarise(await measure(tools, contestants, works));
     const ok = report(rows);
-    if (options.out)
-      writeFileSync(options.out, `${JSON.stringify({ rounds, seconds, bars, rows }, null, 2)}\n`);
+    if (options.out) {
+      const machine = { cores: cpus().length, model: cpus()[0]?.model ?? "", kernel: release() };
+      const versions = { envoy: envoyVersion, bun: Bun.version };
+      const record = { machine, versions, rounds, seconds, bars, holds: ok, equal: expected, rows };
+      writeFileSync(options.out, `${JSON.stringify(record, null, 2)}\n`);
+    }
     return ok ? 0 : 1;
   } finally {
     await backend.stop();

@@ -1,5 +1,5 @@
 /** Child processes of a benchmark: pinned to a core, measured by /proc, ended by id. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 /** Clock ticks a second of /proc/<pid>/stat; Linux has had 100 on all our machines (getconf CLK_TCK). */
 const ticksPerSecond = Number(Bun.spawnSync(["getconf", "CLK_TCK"]).stdout.toString()) || 100;
@@ -13,17 +13,8 @@ export interface Pinned {
   stop(): Promise<void>;
 }
 
-/** Nanosecond-exact CPU where the scheduler tells it (schedstat of each task), else the tick counters. */
+/** utime + stime of the process with all its threads, those that ended included, in seconds. */
 function cpuOf(pid: number): number {
-  try {
-    let total = 0;
-    for (const task of readdirSync(`/proc/${pid}/task`)) {
-      total += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]);
-    }
-    if (total > 0) return total / 1e9;
-  } catch {
-    // schedstat is a kernel option; the tick counters are always there.
-  }
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }

@@ -35,6 +35,8 @@ interface Running {
 }
 
 const connections = 64;
+/** Caches, pools and just-in-time compilers are warm after this. */
+const warmUpSeconds = 3;
 
 export function freePort(): number {
   const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
@@ -122,14 +124,59 @@ async function load(
   };
 }
 
-/** The cluster's own counter of requests, by the name that both proxies use. */
-async function counted(admin: number): Promise<number> {
+/** What metrics, breaker and outlier detection say, by the names that both proxies use. */
+interface Counters {
+  readonly downstream: number;
+  readonly upstream: number;
+  readonly answered: number;
+  /** Requests that the breaker holds for active. */
+  readonly active: number;
+  /** Requests that the breaker refused and endpoints that were ejected. */
+  readonly refused: number;
+}
+
+async function counted(admin: number): Promise<Counters> {
   const text = await (await fetch(`http://127.0.0.1:${admin}/stats/prometheus`)).text();
-  let total = 0;
-  for (const m of text.matchAll(/^envoy_cluster_upstream_rq_total\{([^}]*)\} (\S+)/gm)) {
-    if (/envoy_cluster_name="bench"/.test(m[1]!)) total += Number(m[2]);
+  const sum = (name: string, ...labels: readonly string[]): number => {
+    let total = 0;
+    for (const m of text.matchAll(new RegExp(`^${name}\\{([^}]*)\\} (\\S+)`, "gm"))) {
+      if (labels.every((l) => m[1]!.includes(l))) total += Number(m[2]);
+    }
+    return total;
+  };
+  const cluster = `envoy_cluster_name="bench"`;
+  return {
+    downstream: sum("envoy_http_downstream_rq_total", `envoy_http_conn_manager_prefix="bench"`),
+    upstream: sum("envoy_cluster_upstream_rq_total", cluster),
+    answered: sum("envoy_cluster_upstream_rq_xx", cluster, `envoy_response_code_class="2"`),
+    active: sum("envoy_cluster_upstream_rq_active", cluster),
+    refused:
+      sum("envoy_cluster_upstream_rq_pending_overflow", cluster) +
+      sum("envoy_cluster_outlier_detection_ejections_enforced_total", cluster),
+  };
+}
+
+/** The counters once no request is active any more. */
+async function settled(admin: number): Promise<Counters> {
+  let counters = await counted(admin);
+  await until("requests in flight to end", async () => {
+    counters = await counted(admin);
+    return counters.active === 0;
+  });
+  return counters;
+}
+
+/**
+ * The proxy's counters must tell of the load's requests; those in flight when the load stopped are the proxy's and
+ * not the load's.
+ */
+function checkCounters(what: string, before: Counters, after: Counters, requests: number): void {
+  for (const name of ["downstream", "upstream", "answered"] as const) {
+    const seen = after[name] - before[name];
+    if (seen < requests || seen > requests + connections)
+      throw new Error(`${what} counted ${seen} ${name} requests, the load ${requests}`);
   }
-  return total;
+  if (after.refused !== 0) throw new Error(`${what}: ${after.refused} refused or ejected`);
 }
 
 /** Runs one round; throws where an answer, a counter or the load's own report is wrong. */
@@ -143,24 +190,21 @@ export async function round(who: Contestant, work: Work, tools: Tools): Promise<
       hops.reverse();
     }
     const { listen } = hops[0]!;
-    await load(listen, 1);
-    const counters = who === "haproxy" ? [] : await Promise.all(hops.map((h) => counted(h.admin)));
+    await load(listen, warmUpSeconds);
+    const counters = who === "haproxy" ? [] : await Promise.all(hops.map((h) => settled(h.admin)));
     const cpu = hops.map((h) => h.proxy.cpuSeconds());
     const result = await load(listen, tools.seconds);
     if (result.bad || result.requests === 0)
       throw new Error(`${who} ${work}: ${result.bad || "no request succeeded"}`);
     const hopsUs = hops.map((h, i) => ((h.proxy.cpuSeconds() - cpu[i]!) * 1e6) / result.requests);
+    const residentMb = Math.max(...hops.map((h) => h.proxy.residentMb()));
     for (const [i, before] of counters.entries()) {
-      const seen = (await counted(hops[i]!.admin)) - before;
-      // Requests in flight when warm-up and load stopped are the proxy's, not the load's.
-      if (seen < result.requests || seen > result.requests + 2 * connections) {
-        throw new Error(`${who} ${work}: hop ${i} counted ${seen} requests, the load ${result.requests}`);
-      }
+      checkCounters(`${who} ${work}: hop ${i}`, before, await settled(hops[i]!.admin), result.requests);
     }
     return {
       hopsUs,
       cpuUs: hopsUs.reduce((a, b) => a + b, 0),
-      residentMb: Math.max(...hops.map((h) => h.proxy.residentMb())),
+      residentMb,
       requestsPerSecond: result.rps,
       p50Ms: result.p50,
       p99Ms: result.p99,
@@ -177,14 +221,17 @@ export async function behaviour(who: Contestant, tools: Tools): Promise<Record<s
   const inner = who === "haproxy" ? undefined : await start(who, tools, tools.backendPort, { in: true });
   try {
     const answer = await fetch(`http://127.0.0.1:${plain.listen}/bench`);
+    const own = new Set(["date", "x-envoy-upstream-service-time", "transfer-encoding", "connection"]);
     const facts: Record<string, string> = {
       status: String(answer.status),
-      type: answer.headers.get("content-type") ?? "",
+      fields: [...answer.headers].flatMap(([n, v]) => (own.has(n) ? [] : [`${n}: ${v}`])).join(" | "),
       body: await answer.text(),
     };
     if (inner) {
       Object.assign(facts, tlsFacts(inner.listen, tools.certificates, true));
       facts["without certificate"] = tlsFacts(inner.listen, tools.certificates, false)["answer"]!;
+      for (const [name, value] of Object.entries(await originated(who, tools)))
+        facts[`to upstream: ${name}`] = value;
     }
     return facts;
   } finally {
@@ -214,15 +261,38 @@ function tlsFacts(port: number, c: Certificates, withCertificate: boolean): Reco
     timeout: 5000,
   });
   const text = out.stdout.toString();
+  return { ...parameters(text), answer: /HTTP\/1\.1 200/.test(text) ? "200" : "refused" };
+}
+
+/** What openssl says of a connection, as client or as server. */
+function parameters(text: string): Record<string, string> {
   const pick = (pattern: RegExp): string => pattern.exec(text)?.[1]?.trim() ?? "none";
   return {
-    protocol:
-      pick(/Protocol\s*: (\S+)|New, (TLS\S+),/) === "none"
-        ? pick(/New, (TLS\S+),/)
-        : pick(/Protocol\s*: (\S+)/),
+    protocol: pick(/(?:New, |Protocol\s*: )(TLSv\S+?),?\s/),
     cipher: pick(/Cipher is (\S+)/),
     alpn: pick(/ALPN protocol: (\S+)/),
-    group: pick(/Server Temp Key: ([^\n]+)/),
-    answer: /HTTP\/1\.1 200/.test(text) ? "200" : "refused",
+    group: pick(/(?:Server Temp Key|Shared (?:Elliptic )?groups): ([^:\n]+)/i),
+    "client certificate": pick(/^Client certificate\s[\s\S]*?(Signature Algorithm: \S+)/m),
   };
+}
+
+/** TLS as the proxy originates it: openssl answers as its upstream, with a page about the connection. */
+async function originated(who: Contestant, tools: Tools): Promise<Record<string, string>> {
+  const { cert, key, ca } = tools.certificates;
+  const port = freePort();
+  const server = ["openssl", "s_server", "-accept", `127.0.0.1:${port}`, "-www", "-alpn", "http/1.1"];
+  const trust = ["-cert", cert, "-key", key, "-CAfile", ca, "-Verify", "1", "-verify_return_error"];
+  const upstream = startPinned(0, [...server, ...trust]);
+  try {
+    await until("openssl to accept", () => accepts(port));
+    const { proxy, listen } = await start(who, tools, port, { out: true });
+    try {
+      const page = await fetch(`http://127.0.0.1:${listen}/`);
+      return { status: `${page.status}`, ...parameters(await page.text()) };
+    } finally {
+      await proxy.stop();
+    }
+  } finally {
+    await upstream.stop();
+  }
 }
