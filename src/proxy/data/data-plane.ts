@@ -16,6 +16,7 @@ import { AccessLogger } from "./access-log.ts";
 import { Cluster } from "./cluster.ts";
 import { DrainJob } from "./drain.ts";
 import { DynamicHosts } from "./dynamic-hosts.ts";
+import { setFaultSink } from "./faults.ts";
 import { Listener } from "./listener.ts";
 import { Metrics } from "./metrics.ts";
 import type { Plane } from "./plane.ts";
@@ -286,5 +287,6 @@ class DataPlaneOfThread implements DataPlane {
 
 /** The whole data path of a thread; worker.ts feeds it messages, tests do so directly. */
 export function createDataPlane(options: DataPlaneOptions): DataPlane {
+  setFaultSink(options.post);
   return new DataPlaneOfThread(options);
 }

@@ -472,6 +472,8 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   }
 
   onTimer(entry: TimerEntry): void {
+    // What the kernel still holds goes out after a plain close; nothing more is kept here for a reader that stalls.
+    if (this.closing && this.writer.queued === 0) this.writer.socket?.end();
     if (this.closing || (!this.active && !this.deadlines.headBegun)) this.end();
     else if (!this.active) this.breakOff(headersTimeout);
     else if (entry.kind === requestTimer) this.breakOff(requestTimeout);

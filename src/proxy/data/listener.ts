@@ -3,6 +3,7 @@ import { inspect, type TlsInfo, type TlsRefusal } from "../../wire/tls/index.ts"
 import type { ListenerConfig } from "../config/index.ts";
 import { type Chain, ChainTls, chooseChain, compileChain } from "./chain.ts";
 import { type DownstreamOwner, HttpDownstream } from "./downstream.ts";
+import { reportFault } from "./faults.ts";
 import { connectionLimit } from "./limits.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { Plane } from "./plane.ts";
@@ -70,7 +71,8 @@ export class Listener implements DownstreamOwner, TcpOwner {
         drain: (socket) => user(socket)?.onDrain(),
         end: (socket) => user(socket)?.onFin(),
         close: (socket) => user(socket)?.onClosed(),
-        error: (socket) => {
+        error: (socket, error) => {
+          reportFault(error);
           socket.terminate();
         },
       },

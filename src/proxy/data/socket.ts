@@ -1,5 +1,6 @@
 /** Sockets as the data thread sees them: the user of a socket is the socket's `data`; handlers are shared. */
 import type { TlsHandlers, TlsInfo, TlsRefusal } from "../../wire/tls/index.ts";
+import { reportFault } from "./faults.ts";
 
 export type Socket = Bun.Socket<unknown>;
 
@@ -28,6 +29,7 @@ export const tlsHandlers: TlsHandlers<SocketSlot> = {
   end: (slot) => slot.user.onFin(),
   close: (slot) => slot.user.onClosed(),
   refused: (slot, refusal) => slot.user.onRefused(refusal),
+  error: (_, error) => reportFault(error),
 };
 
 /** Handlers for a plain outgoing connection whose data is a SocketSlot. */
@@ -37,7 +39,8 @@ export const plainHandlers: Bun.SocketHandler<SocketSlot> = {
   drain: (socket) => socket.data.user.onDrain(),
   end: (socket) => socket.data.user.onFin(),
   close: (socket) => socket.data.user.onClosed(),
-  error: (socket) => {
+  error: (socket, error) => {
+    reportFault(error);
     socket.terminate();
   },
   connectError: (socket, error) =>
