@@ -1,6 +1,6 @@
 /** OpenAPI v3: what kubectl needs to validate, explain and patch. One document a group and version, made on demand. */
 import { apiVersionOf, type Kind, kinds, objectSchema, type Schema } from "../kinds/index.ts";
-import { versionsOf } from "./discovery.ts";
+import { isCustom, versionsOf } from "./discovery.ts";
 
 const pathOf = (group: string, version: string): string =>
   group === "" ? `api/${version}` : `apis/${group}/${version}`;
@@ -56,17 +56,18 @@ export async function openApiDocument(path: string): Promise<unknown> {
   };
 }
 
-const patchTypes = [
+/** kubectl apply reads here whether a kind knows strategic merge patches; custom kinds do not. */
+const patchTypes = (custom: boolean): string[] => [
   "application/json-patch+json",
   "application/merge-patch+json",
-  "application/strategic-merge-patch+json",
+  ...(custom ? [] : ["application/strategic-merge-patch+json"]),
   "application/apply-patch+yaml",
 ];
 
 function operation(
   verb: "get" | "put" | "post" | "patch" | "delete",
   component: string,
-  gvk: unknown,
+  gvk: { readonly group: string | undefined },
 ): unknown {
   const schema = { $ref: `#/components/schemas/${component}` };
   const query = (name: string) => ({ name, in: "query", schema: { type: "string", uniqueItems: true } });
@@ -78,7 +79,10 @@ function operation(
     ...(writes && {
       requestBody: {
         content: Object.fromEntries(
-          (verb === "patch" ? patchTypes : ["application/json"]).map((type) => [type, { schema }]),
+          (verb === "patch" ? patchTypes(isCustom(gvk.group ?? "")) : ["application/json"]).map((type) => [
+            type,
+            { schema },
+          ]),
         ),
       },
     }),

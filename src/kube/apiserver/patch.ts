@@ -2,6 +2,7 @@
 import { objectSchema } from "../kinds/index.ts";
 import { applyServerSide } from "./apply.ts";
 import { decodeBody, mediaType, readBytes } from "./body.ts";
+import { isCustom } from "./discovery.ts";
 import type { Doc } from "./document.ts";
 import { applyJsonPatch, applyMergePatch } from "./json-patch.ts";
 import { identify, type Target, type WriteOptions } from "./prepare.ts";
@@ -26,7 +27,7 @@ export async function patchObject(
     return serverSide(registry, target, decodeBody(bytes, "application/yaml").value, options, subresource);
   }
   const apply = patchers[type];
-  const custom = target.kind.group.includes(".") && !target.kind.group.endsWith("k8s.io");
+  const custom = isCustom(target.kind.group);
   if (!apply || (custom && type.includes("strategic"))) {
     const types = Object.keys(patchers).filter((t) => !custom || !t.includes("strategic"));
     throw unsupportedMedia(

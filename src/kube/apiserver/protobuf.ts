@@ -174,7 +174,8 @@ function read(message: Message, bytes: Uint8Array): Record<string, unknown> {
     }
     const value = typeof type === "string" ? scalar(reader, type) : shaped(type, read(type, reader.bytes()));
     if (repeated) out[name] = [...((out[name] as unknown[] | undefined) ?? []), value];
-    else if (value !== "" && value !== undefined) out[name] = value;
+    // Go writes its zero values for what is not set.
+    else if (value !== "" && value !== 0 && value !== undefined) out[name] = value;
   }
   return out;
 }

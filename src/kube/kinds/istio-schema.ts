@@ -53,7 +53,6 @@ function extend(all: Record<IstioKind, Schema>): Record<IstioKind, Schema> {
   const { required: _, ...loose } = entry;
   const nested: Schema = {
     type: "array",
-    nullable: true,
     items: entry,
     description: "A nested list of destinations; it ends the rule, and its entries make a rule of their own.",
   };
