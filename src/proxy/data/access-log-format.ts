@@ -49,7 +49,7 @@ const address = (host: string, port: number): string =>
 
 /** Operators without argument. */
 const simple: Readonly<Record<string, Operator>> = {
-  PROTOCOL: (i) => (i.version === 11 ? "HTTP/1.1" : "HTTP/1.0"),
+  PROTOCOL: (i) => (i.method === "" ? null : i.version === 11 ? "HTTP/1.1" : "HTTP/1.0"),
   UPSTREAM_PROTOCOL: (i) => (i.host ? "HTTP/1.1" : null),
   RESPONSE_CODE: (i) => i.status,
   RESPONSE_CODE_DETAILS: (i) => text(i.details),

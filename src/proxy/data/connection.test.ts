@@ -430,3 +430,29 @@ describe("changes and drain", () => {
     expect(plane.posted.find((m) => m.kind === "log")).toMatchObject({ fields: { policy: owner.object } });
   });
 });
+
+test("tcp_proxy relays both ways, counts and logs the connection", async () => {
+  const echo = origin((s) => s.send(s.inbox.text.toUpperCase()));
+  const only = listener().filterChains[0]!;
+  const accessLogs = [
+    {
+      path: "stdout",
+      format: { kind: "text", text: "%PROTOCOL% %BYTES_RECEIVED% %BYTES_SENT% %UPSTREAM_CLUSTER%" },
+    },
+  ] as const;
+  const filter = { kind: "tcp", cluster: "origin", statPrefix: "t", idleTimeoutMs: 0, accessLogs } as const;
+  const { port, plane, clock } = setUp(echo, { listener: { filterChains: [{ ...only, filter }] } });
+  const client = await connect(port);
+  client.send("hello");
+  await client.inbox.match(/^HELLO$/);
+  client.shutdown();
+  await echo.connections[0]!.inbox.until(() => echo.connections[0]!.inbox.closed);
+  echo.connections[0]!.end();
+  await client.inbox.until(() => client.inbox.closed);
+  await until(() => plane.metric("istio_tcp_connections_closed_total") === 1);
+  clock.advance(100);
+  expect(plane.logs()).toEqual(["- 5 5 origin"]);
+  expect(plane.metric("istio_tcp_connections_opened_total", { request_protocol: "tcp" })).toBe(1);
+  expect(plane.metric("istio_tcp_received_bytes_total")).toBe(5);
+  expect(plane.metric("envoy_listener_downstream_cx_active")).toBe(0);
+});

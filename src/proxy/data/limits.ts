@@ -26,6 +26,8 @@ export const tunnelHoldBytes = 64 * 1024;
 export const tunnelSniffMs = 1000;
 /** Distinct peers remembered by their encoded metadata. */
 export const peerCacheLimit = 1024;
+/** Pairs of peers and services with series of their own in a thread; what comes later is counted under "unknown". */
+export const pairLimit = 4096;
 /** Longest x-envoy-peer-metadata that is decoded. */
 export const peerMetadataLimitBytes = 16 * 1024;
 /** Largest number of series a thread interns for one pair of peers. */

@@ -1,6 +1,6 @@
 /** A listening address of one thread: accepts, finds the filter chain, hands the connection to its filter. */
 import { inspect, type TlsInfo, type TlsRefusal } from "../../wire/tls/index.ts";
-import type { ListenerConfig } from "../config/index.ts";
+import type { FilterChainConfig, ListenerConfig } from "../config/index.ts";
 import { type Chain, ChainTls, chooseChain, compileChain } from "./chain.ts";
 import { type DownstreamOwner, HttpDownstream } from "./downstream.ts";
 import { reportFault } from "./faults.ts";
@@ -11,6 +11,7 @@ import type { Secrets } from "./secrets.ts";
 import type { Socket, SocketSlot, SocketUser } from "./socket.ts";
 import type { ConnectionInfo } from "./stream-info.ts";
 import { type TcpOwner, TcpRelay } from "./tcp.ts";
+import { recordTcp } from "./tcp-record.ts";
 import { openTunnel } from "./tunnel.ts";
 
 type Ended = HttpDownstream | TcpRelay;
@@ -242,7 +243,7 @@ export class Listener implements DownstreamOwner, TcpOwner {
       return;
     }
     if (filter.kind === "tcp") {
-      this.serveTcp(socket, slot, filter);
+      this.serveTcp(socket, slot, filter, connection);
       return;
     }
     const http = new HttpDownstream(chain.manager!, socket, { connection, owner: this });
@@ -253,7 +254,8 @@ export class Listener implements DownstreamOwner, TcpOwner {
   private serveTcp(
     socket: Socket,
     slot: SocketSlot,
-    filter: { readonly cluster: string; readonly idleTimeoutMs: number },
+    filter: Extract<FilterChainConfig["filter"], { kind: "tcp" }>,
+    connection: ConnectionInfo,
   ): void {
     const cluster = this.plane.cluster(filter.cluster);
     const host = cluster?.pick() ?? null;
@@ -266,6 +268,7 @@ export class Listener implements DownstreamOwner, TcpOwner {
       host,
       idleTimeoutMs: filter.idleTimeoutMs,
       owner: this,
+      record: recordTcp(this.plane, this.config.direction, { cluster, host, connection, filter }),
     });
     slot.user = relay;
     this.add(relay);
@@ -291,6 +294,8 @@ export class Listener implements DownstreamOwner, TcpOwner {
   }
 
   private add(connection: Ended): void {
+    // A relay may be over before it began: the connection limit.
+    if (connection instanceof TcpRelay && connection.closed) return;
     this.connections.add(connection);
     this.plane.metrics.row[this.slots.active]!++;
   }

@@ -40,6 +40,13 @@ export class TcpRelay implements SocketUser, Timed {
   private readonly up = new Side();
   private readonly timer = new TimerEntry(this, 0);
   private readonly idleMs: number;
+  /** Counts and logs the connection when it is over. */
+  private readonly record: ((relay: TcpRelay) => void) | null;
+  /** Bytes from and to the downstream. */
+  received = 0;
+  sent = 0;
+  /** The upstream could not be reached. */
+  failed = false;
   private cancelDial: (() => void) | null = null;
   private connected = false;
   private gone = false;
@@ -52,11 +59,13 @@ export class TcpRelay implements SocketUser, Timed {
       readonly host: Host;
       readonly idleTimeoutMs: number;
       readonly owner: TcpOwner;
+      readonly record?: (relay: TcpRelay) => void;
     },
   ) {
     this.runtime = runtime;
     this.cluster = options.cluster;
     this.owner = options.owner;
+    this.record = options.record ?? null;
     this.idleMs = options.idleTimeoutMs;
     this.down.writer.socket = socket;
     const { cluster, host } = options;
@@ -91,6 +100,7 @@ export class TcpRelay implements SocketUser, Timed {
       onRefused: (_refusal: TlsRefusal) => {
         cluster.metrics.add(cluster.metrics.connectFail, 1);
         cluster.record(host, 0);
+        this.failed = true;
         this.end();
       },
       onBytes: (bytes) => this.relay(bytes, this.down, this.up),
@@ -139,6 +149,8 @@ export class TcpRelay implements SocketUser, Timed {
     to.writer.bytes(bytes);
     to.writer.flush();
     if (to.writer.queued > highWatermarkBytes) from.pause();
+    if (to === this.down) this.sent += bytes.length;
+    else this.received += bytes.length;
     const { metrics } = this.cluster;
     metrics.add(to === this.down ? metrics.received : metrics.sent, bytes.length);
     this.touch();
@@ -182,6 +194,10 @@ export class TcpRelay implements SocketUser, Timed {
     this.end();
   }
 
+  get closed(): boolean {
+    return this.gone;
+  }
+
   /** Closes both sides. */
   end(): void {
     if (this.gone) return;
@@ -195,6 +211,7 @@ export class TcpRelay implements SocketUser, Timed {
     }
     this.up.writer.socket?.end();
     this.down.writer.socket?.end();
+    this.record?.(this);
     this.owner.onGone(this);
   }
 }

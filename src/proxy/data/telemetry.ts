@@ -8,7 +8,7 @@ import {
   metricWords,
   type Peer,
 } from "../config/index.ts";
-import { peerCacheLimit, seriesPerPairLimit } from "./limits.ts";
+import { pairLimit, peerCacheLimit, seriesPerPairLimit } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import { decodePeerMetadata, unknownPeer } from "./peer-metadata.ts";
 import { flagText, type StreamInfo } from "./stream-info.ts";
@@ -31,6 +31,14 @@ type KnownPair = Pick<
   StreamInfo,
   "host" | "cluster" | "peer" | "authority" | "clusterName" | "upstreamPrincipal"
 > & { readonly pair: Pair; readonly principal: string };
+
+/** Slots of a relayed connection. */
+export interface TcpSeries {
+  readonly opened: number;
+  readonly closed: number;
+  readonly sent: number;
+  readonly received: number;
+}
 
 interface PairNames {
   readonly reporter: "source" | "destination";
@@ -123,6 +131,20 @@ export class Telemetry {
     return pair;
   }
 
+  /** Series of relayed TCP connections between these peers; `flags` of stream-info. */
+  tcp(info: StreamInfo, direction: ListenerConfig["direction"], principal: string): TcpSeries {
+    const pair = this.pairOf(info, direction, principal);
+    const http = pair.labels.indexOf("request_protocol");
+    const labels = [...pair.labels.with(http + 1, "tcp"), "response_flags", flagText(info.flags)];
+    const slot = (name: MetricName): number => this.metrics.series(name, labels);
+    return {
+      opened: slot("istio_tcp_connections_opened_total"),
+      closed: slot("istio_tcp_connections_closed_total"),
+      sent: slot("istio_tcp_sent_bytes_total"),
+      received: slot("istio_tcp_received_bytes_total"),
+    };
+  }
+
   private open(pair: Pair, info: StreamInfo): RequestSeries {
     // A pair whose answers take ever new codes and flags: the rest is counted as one.
     const many = pair.series.size >= seriesPerPairLimit;
@@ -159,7 +181,8 @@ export class Telemetry {
       sourcePrincipal: secure ? principal : "",
       destination: host?.peer ?? unknownPeer,
       destinationPrincipal: secure ? info.upstreamPrincipal : "",
-      service: service?.host ?? info.authority,
+      // A name that a client made up is no label; only where it is the address itself (dynamic forward proxy).
+      service: service?.host ?? (info.cluster?.config.discovery === "dynamic" ? info.authority : ""),
       serviceName: service?.name ?? (info.clusterName === "" ? "unknown" : info.clusterName),
       serviceNamespace: service?.namespace ?? "",
       // Istio's source proxies do not claim to know.
@@ -179,7 +202,7 @@ export class Telemetry {
       sourcePrincipal: info.connection.principal,
       destination: this.local,
       destinationPrincipal: mutual ? principal : "",
-      service: service?.host ?? info.authority,
+      service: service?.host ?? "",
       serviceName: service?.name ?? this.local.service,
       serviceNamespace: service?.namespace ?? this.local.namespace,
       security: mutual ? "mutual_tls" : "none",
@@ -191,6 +214,8 @@ export class Telemetry {
     const labels = pairLabels(names);
     const key = labels.join("\u0001");
     let pair = this.pairs.get(key);
+    if (!pair && this.pairs.size >= pairLimit && names.service !== "")
+      return this.pair({ ...names, service: "" });
     if (!pair) {
       pair = { labels, series: new Map() };
       this.pairs.set(key, pair);
