@@ -314,6 +314,22 @@ describe("forward proxy", () => {
     expect(plane.metric("istio_requests_total", { response_code: "200" })).toBeGreaterThanOrEqual(2);
   });
 
+  test("drain closes an idle HTTP connection inside a tunnel", async () => {
+    const { port, plane } = setUp(
+      answering(() => ok("x")),
+      forward,
+    );
+    const client = await connect(port);
+    client.send("CONNECT reviews:9080 HTTP/1.1\r\nHost: reviews:9080\r\n\r\n");
+    await client.inbox.match(/established\r\n\r\n$/);
+    client.send("GET /x HTTP/1.1\r\nHost: reviews\r\n\r\n");
+    await client.inbox.match(/x$/);
+    plane.handle({ kind: "drain", direction: "all", deadlineMs: 60_000 });
+    await client.inbox.until(() => client.inbox.closed);
+    client.end();
+    await until(() => plane.posted.some((m) => m.kind === "drained" && m.forced === 0));
+  });
+
   test("other bytes inside CONNECT to a mesh service are relayed", async () => {
     const backend = origin((s) => s.send(`<${s.inbox.text}>`));
     const { port } = setUp(backend, forward);

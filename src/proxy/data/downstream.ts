@@ -455,7 +455,10 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
 
   /** Draining: an idle connection closes now, a busy one after its answer. */
   drain(): void {
-    if (this.tunnel) return;
+    if (this.tunnel) {
+      this.tunnel.drain?.();
+      return;
+    }
     this.closeAfter = true;
     this.draining = true;
     if (!this.active && this.parser.idle) this.closeSoon();

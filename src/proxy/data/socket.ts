@@ -14,6 +14,8 @@ export interface SocketUser {
   onDrain(): void;
   onFin(): void;
   onClosed(): void;
+  /** Finish what is under way and close; absent: only a deadline ends it. */
+  drain?(): void;
 }
 
 /** Lets a socket's user be replaced: chain choice, tunnels. */

@@ -159,6 +159,11 @@ class Tunnel implements SocketUser, Timed {
     this.inner?.onClosed();
   }
 
+  /** Draining: HTTP inside closes like HTTP outside; relayed TCP ends at the deadline. */
+  drain(): void {
+    if (this.inner instanceof HttpDownstream) this.inner.drain();
+  }
+
   /** The client is silent: perhaps the server speaks first. */
   onTimer(): void {
     this.become("tcp");
