@@ -3,7 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { createApp } from "../../demo/apps/index.ts";
 import { manifests } from "../../demo/manifests.ts";
-import { eventually, type MeshHarness, type MeshWorkload, startMesh } from "../../src/testkit/mesh-harness.ts";
+import {
+  eventually,
+  type MeshHarness,
+  type MeshWorkload,
+  startMesh,
+} from "../../src/testkit/mesh-harness.ts";
 
 const url = "http://reviews:9080/reviews/0";
 let mesh: MeshHarness;
@@ -14,7 +19,11 @@ let warnings: readonly string[];
 beforeAll(async () => {
   mesh = await startMesh({ defaultMtls: "permissive" });
   const version = (v: string, instance: string) =>
-    mesh.add({ service: "reviews", version: v, app: createApp("reviews", v, { instance, call: async () => Response.json({}) }) });
+    mesh.add({
+      service: "reviews",
+      version: v,
+      app: createApp("reviews", v, { instance, call: async () => Response.json({}) }),
+    });
   [caller, ...reviews] = await Promise.all([
     mesh.add({ service: "caller", version: "v1" }),
     version("v1", "a"),
@@ -34,7 +43,10 @@ interface Answer {
 
 async function ask(count: number, headers: Record<string, string> = {}): Promise<Answer[]> {
   return Promise.all(
-    Array.from({ length: count }, async () => (await (await caller.fetch(url, { headers })).json()) as Answer),
+    Array.from(
+      { length: count },
+      async () => (await (await caller.fetch(url, { headers })).json()) as Answer,
+    ),
   );
 }
 
@@ -51,7 +63,9 @@ describe("the four manifests", () => {
   test("are accepted unchanged, each departure with a warning", async () => {
     warnings = (await Promise.all(Object.values(manifests).map((text) => mesh.apply(text)))).flat();
     expect(warnings.filter((w) => w.startsWith("error"))).toEqual([]);
-    expect(warnings.some((w) => w.includes("spec.http[0].route[1]: an entry without a destination"))).toBe(true);
+    expect(warnings.some((w) => w.includes("spec.http[0].route[1]: an entry without a destination"))).toBe(
+      true,
+    );
     expect(warnings.some((w) => w.includes("h2UpgradePolicy"))).toBe(true);
     await eventually(async () => (await ask(10)).every((a) => a.version === "v1"));
   });
@@ -84,7 +98,8 @@ describe("the four manifests", () => {
   test("ServiceProfile: a slow try is cut at 300 ms, a failed one repeated, all in 1 s; POST is sent once", async () => {
     const users = "http://web-api:9080/users?case=";
     const tries = async (name: string): Promise<number> =>
-      ((await (await caller.fetch(`http://web-api:9080/tries?case=${name}`)).json()) as { tries: number }).tries;
+      ((await (await caller.fetch(`http://web-api:9080/tries?case=${name}`)).json()) as { tries: number })
+        .tries;
     const start = performance.now();
     const flaky = await caller.fetch(`${users}flaky-e2e`);
     const took = performance.now() - start;
@@ -106,14 +121,18 @@ describe("the four manifests", () => {
       );
       return items[0]?.status?.conditions ? items[0] : undefined;
     });
-    expect(vs.status!.conditions).toContainEqual(expect.objectContaining({ type: "Accepted", status: "True" }));
+    expect(vs.status!.conditions).toContainEqual(
+      expect.objectContaining({ type: "Accepted", status: "True" }),
+    );
   });
 
   test("metrics of both sides have Istio's labels and the lock", async () => {
     const page = await (await fetch(`http://${reviews[0]!.address}:15020/stats/prometheus`)).text();
-    const line = page.split("\n").find((l) => l.startsWith("istio_requests_total{") && l.includes('source_app="caller"'));
+    const line = page
+      .split("\n")
+      .find((l) => l.startsWith("istio_requests_total{") && l.includes('source_app="caller"'));
     expect(line).toContain('connection_security_policy="mutual_tls"');
-    expect(line).toMatch(/source_principal="[a-z:/]*cluster.local\/ns/default/sa/caller"');
+    expect(line).toMatch(/source_principal="[a-z:/]*cluster\.local\/ns\/default\/sa\/caller"/);
     expect(line).toContain('destination_version="v1"');
   });
 });
@@ -121,7 +140,9 @@ describe("the four manifests", () => {
 function plaintext(address: string): Promise<string> {
   return new Promise((resolve) => {
     let got = "";
-    const socket = connect(9080, address, () => socket.write("GET /reviews/0 HTTP/1.1\r\nHost: reviews\r\n\r\n"));
+    const socket = connect(9080, address, () =>
+      socket.write("GET /reviews/0 HTTP/1.1\r\nHost: reviews\r\n\r\n"),
+    );
     socket.on("data", (chunk: Buffer) => {
       got += chunk.toString("latin1");
       socket.destroy();

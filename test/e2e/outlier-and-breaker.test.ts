@@ -1,7 +1,12 @@
 /** Ejection with a short interval, and the breaker's exact limits with one and with two data threads. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { manifests } from "../../demo/manifests.ts";
-import { eventually, type MeshHarness, type MeshWorkload, startMesh } from "../../src/testkit/mesh-harness.ts";
+import {
+  eventually,
+  type MeshHarness,
+  type MeshWorkload,
+  startMesh,
+} from "../../src/testkit/mesh-harness.ts";
 
 const rule = manifests["destination-rule"]!;
 const url = "http://reviews:9080/";
@@ -12,7 +17,11 @@ let reviews: MeshWorkload[];
 beforeAll(async () => {
   mesh = await startMesh();
   [reviews, callers] = await Promise.all([
-    Promise.all(["a", "b"].map((name) => mesh.add({ service: "reviews", version: "v1", app: () => new Response(name) }))),
+    Promise.all(
+      ["a", "b"].map((name) =>
+        mesh.add({ service: "reviews", version: "v1", app: () => new Response(name) }),
+      ),
+    ),
     Promise.all([1, 2].map((n) => mesh.add({ service: `caller-${n}`, concurrency: n }))),
   ]);
 }, 60_000);
@@ -26,7 +35,9 @@ async function one(caller: MeshWorkload): Promise<string> {
 
 describe("outlier detection (interval and base ejection 1 s)", () => {
   test("ejected at the fifth consecutive 5xx; with both failing one stays; back at a sweep", async () => {
-    const short = rule.replace("interval: 30s", "interval: 1s").replace("baseEjectionTime: 30s", "baseEjectionTime: 1s");
+    const short = rule
+      .replace("interval: 30s", "interval: 1s")
+      .replace("baseEjectionTime: 30s", "baseEjectionTime: 1s");
     expect((await mesh.apply(short)).filter((w) => w.startsWith("error"))).toEqual([]);
     const caller = callers[0]!;
     const detecting = async (): Promise<boolean> => {

@@ -98,9 +98,15 @@ function warning(item: ManifestObject, message: string): Finding {
 
 function refusals(item: ManifestObject, name: string, error: KubeError): readonly Finding[] {
   if (error.causes.length === 0) {
-    const field = /unknown field "([^"]+)"|field "([^"]+)"/.exec(error.message);
-    const where = item.place(field?.[1] ?? field?.[2] ?? "");
-    return [{ severity: "error", what: `${name}: ${error.message}`, where }];
+    const unknown = [...error.message.matchAll(/unknown field "([^"]+)"/g)].map((m) => m[1]!);
+    if (unknown.length === 0)
+      return [{ severity: "error", what: `${name}: ${error.message}`, where: item.place("") }];
+    return unknown.map((field) => ({
+      severity: "error",
+      what: `unknown field ${field}`,
+      where: item.keyPlace(field),
+      why: `${name} was refused (${error.reason})`,
+    }));
   }
   return error.causes.map((cause) => ({
     severity: "error",

@@ -25,6 +25,8 @@ export interface ManifestObject {
   readonly file: string;
   /** Place of a field, or of the nearest field around it that is written. */
   place(field: string): Place;
+  /** Place of the field's name rather than its value. */
+  keyPlace(field: string): Place;
   /** Value of annotation weft.dev/source: `FILE:LINE:COL[ FIELD=LINE:COL]...`. */
   source(): string;
 }
@@ -130,6 +132,7 @@ function collect(
     object: value as KubeObject,
     file: source.file,
     place: (field) => placeOf(node, source, field),
+    keyPlace: (field) => placeOf(node, source, field, true),
     source: () => sourceText(node, source),
   });
 }
@@ -152,7 +155,7 @@ function step(node: Node | undefined, name: string | number): Hit | undefined {
 }
 
 /** Follows names with dots too (`metadata.labels.app.kubernetes.io/name`): the longest key that is there wins. */
-function placeOf(root: Node, source: SourceText, field: string): Place {
+function placeOf(root: Node, source: SourceText, field: string, atKey = false): Place {
   const steps = fieldSteps(field);
   let hit: Hit = { key: undefined, value: root };
   for (let i = 0; i < steps.length; ) {
@@ -166,7 +169,8 @@ function placeOf(root: Node, source: SourceText, field: string): Place {
     hit = next;
     i += used;
   }
-  const marked = isScalar(hit.value) && hit.value.value !== null ? hit.value : (hit.key ?? hit.value ?? root);
+  const scalar = isScalar(hit.value) && hit.value.value !== null;
+  const marked = scalar && !(atKey && hit.key) ? hit.value! : (hit.key ?? hit.value ?? root);
   const [from, to] = marked.range ?? [0, 1];
   return source.place(from, to);
 }
