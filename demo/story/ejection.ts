@@ -43,10 +43,10 @@ export const oneStays: Step = {
   async run({ traffic }) {
     const before = await Promise.all([traffic.state(bad), traffic.state(last)]);
     await traffic.control(last, { fail: 500 });
-    const answers = await traffic.visit({ url, count: 20 });
+    const answers = await traffic.visit({ url: `${url}?mark`, count: 20 });
     const after = await Promise.all([traffic.state(bad), traffic.state(last)]);
     await traffic.control(last, {});
-    const saw = after.map((s, i) => s.seen - before[i]!.seen);
+    const saw = after.map((s, i) => s.marked - before[i]!.marked);
     const failed = answers.filter((a) => a.status === 500).length;
     const ok = failed === 20 && saw[0] === 0 && saw[1] === 20;
     const tale = `with both failing, ${last} answered ${saw[1]} of 20 requests, ${bad} ${saw[0]}`;

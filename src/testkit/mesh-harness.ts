@@ -42,7 +42,10 @@ export interface MeshHarness {
 const log = createLogger({ format: "json", sink: () => {} });
 
 /** Asks again until there is an answer; rejects with the last error when `limitMs` (default 10 s) is over. */
-export async function eventually<T>(probe: () => Promise<T | undefined | false>, limitMs = 10_000): Promise<T> {
+export async function eventually<T>(
+  probe: () => Promise<T | undefined | false>,
+  limitMs = 10_000,
+): Promise<T> {
   const end = systemClock.now() + limitMs;
   let last: unknown;
   for (;;) {
@@ -58,7 +61,9 @@ export async function eventually<T>(probe: () => Promise<T | undefined | false>,
 }
 
 /** Starts the control plane's side; nothing outlives stop(). */
-export async function startMesh(options: { defaultMtls?: "strict" | "permissive" } = {}): Promise<MeshHarness> {
+export async function startMesh(
+  options: { defaultMtls?: "strict" | "permissive" } = {},
+): Promise<MeshHarness> {
   const dir = mkdtempSync(join(tmpdir(), "weft-mesh-"));
   const dev = await startDev({
     dataDir: join(dir, "data"),
