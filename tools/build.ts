@@ -3,11 +3,13 @@
  * ESM: with CJS the build machine's path would be baked into import.meta.url.
  */
 import { mkdirSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 
 const root = join(import.meta.dir, "..");
-const outfile = join(root, "dist/weft");
-mkdirSync(join(root, "dist"), { recursive: true });
+const { values } = parseArgs({ options: { outfile: { type: "string" } } });
+const outfile = resolve(values.outfile ?? join(root, "dist/weft"));
+mkdirSync(dirname(outfile), { recursive: true });
 rmSync(outfile, { force: true });
 const run = Bun.spawnSync(
   [
@@ -27,4 +29,4 @@ const run = Bun.spawnSync(
   { cwd: root, stdout: "inherit", stderr: "inherit" },
 );
 if (run.exitCode !== 0) process.exit(run.exitCode ?? 1);
-console.log(`dist/weft: ${(statSync(outfile).size / 1e6).toFixed(0)} MB`);
+console.log(`${values.outfile ?? "dist/weft"}: ${(statSync(outfile).size / 1e6).toFixed(0)} MB`);

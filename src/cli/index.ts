@@ -1,6 +1,5 @@
 import { run } from "@stricli/core";
 import { keepLoopbackDirect } from "../app/loopback/index.ts";
-import { exitStatus as status } from "../app/problem/index.ts";
 import { systemClock, systemRng } from "../base/index.ts";
 import { buildWeft } from "./app.ts";
 import type { CliContext } from "./context.ts";
@@ -30,12 +29,6 @@ export function splitColor(argv: readonly string[]): { color: ColorChoice; rest:
 
 /** Runs one command line; resolves with the exit status. stdout carries data, stderr talk. */
 export async function runCli(argv: readonly string[], host: CliHost): Promise<number> {
-  // What `weft proxy` starts to compile its file in a process of its own.
-  if (argv[0] === "proxy-compile-bootstrap" && argv[1] !== undefined) {
-    const { compileToStdout } = await import("../proxy/bootstrap/index.ts");
-    await compileToStdout(argv[1]);
-    return status.ok;
-  }
   const { color, rest } = splitColor(argv);
   const { env } = process;
   // A demo application is anybody's program: its environment is `weft run`'s business.

@@ -84,7 +84,6 @@ const run = buildCommand<RunFlags, string[], CliContext>({
       address: textFlag("address of the workload (default: allotted in 127.66.0.0/16)", "IP"),
       stateDir: textFlag("state folder (default: ~/.local/state/weft)", "DIR"),
       concurrency: numberFlag("data threads (default 2, at most the cores)", "N", 1, 64),
-      accessLog: textFlag("access log: stdout, stderr or a file (default: off)", "PATH"),
       logLevel,
       logFormat,
     },

@@ -16,7 +16,6 @@ export interface RunFlags extends ClientFlags {
   readonly address?: string;
   readonly stateDir?: string;
   readonly concurrency?: number;
-  readonly accessLog?: string;
   readonly logLevel?: string;
   readonly logFormat?: "json" | "text";
 }
@@ -32,16 +31,7 @@ export async function run(this: CliContext, flags: RunFlags, ...command: string[
   if (command.length === 0) return usage("there is no command after --");
   const log = setUpLogging(flags).child("run", { service });
   const { client, namespace } = openSession(this, flags);
-  const {
-    service: _,
-    port: __,
-    kubeconfig: ___,
-    namespace: ____,
-    logLevel,
-    logFormat,
-    accessLog,
-    ...rest
-  } = flags;
+  const { service: _, port: __, kubeconfig: ___, namespace: ____, logLevel, logFormat, ...rest } = flags;
   const stop = stopSignal();
   const sidecar = await startSidecar({
     ...rest,
