@@ -100,7 +100,15 @@ export async function startStack(self: readonly string[]): Promise<Stack> {
   env["BUN_CONFIG_MAX_HTTP_REQUESTS"] = "2000";
   const spawn = (name: string, args: readonly string[]): Bun.Subprocess => {
     const log = openSync(join(dir, `${name}.log`), "a", 0o600);
-    return Bun.spawn([...self, ...args], { stdin: "ignore", stdout: log, stderr: log, env, cwd: dir });
+    // In groups of their own: a Ctrl-C reaches the story alone, which then stops all in order.
+    return Bun.spawn([...self, ...args], {
+      stdin: "ignore",
+      stdout: log,
+      stderr: log,
+      env,
+      cwd: dir,
+      detached: true,
+    });
   };
   const data = join(dir, "data");
   // PERMISSIVE where nothing is said, so that it is the PeerAuthentication that closes the door.

@@ -14,12 +14,16 @@ export interface RunningCommand {
   readonly pid: number;
   /** Exit status; 128 + n where signal n ended it, as a shell says it. */
   readonly exited: Promise<number>;
-  signal(signal: NodeJS.Signals): void;
-  /** SIGTERM (or the given signal), then SIGKILL when the limit is over. */
+  /** SIGKILL to it and to whatever it started in its group. */
+  kill(): void;
+  /** The signal, then SIGKILL when the limit is over. What a terminal's keys send goes to the whole group. */
   stop(signal: NodeJS.Signals, limitMs: number): Promise<number>;
 }
 
-/** Starts the command with the sidecar's own stdin, stdout and stderr. */
+/**
+ * Starts the command with the sidecar's own stdin, stdout and stderr, in a process group of its own: a Ctrl-C of the
+ * terminal reaches the sidecar alone, so that the command is told only when its requests have finished.
+ */
 export function startCommand(options: CommandOptions): RunningCommand {
   const child = spawn(options);
   const exited = child.exited.then((code) => {
@@ -31,10 +35,11 @@ export function startCommand(options: CommandOptions): RunningCommand {
   return {
     pid: child.pid,
     exited,
-    signal: (signal) => child.kill(signal),
+    kill: () => signalGroup(child.pid, "SIGKILL"),
     async stop(signal, limitMs) {
-      child.kill(signal);
-      const late = options.clock.after(limitMs, () => child.kill("SIGKILL"));
+      if (signal === "SIGTERM") child.kill(signal);
+      else signalGroup(child.pid, signal);
+      const late = options.clock.after(limitMs, () => signalGroup(child.pid, "SIGKILL"));
       const status = await exited;
       late.cancel();
       return status;
@@ -42,9 +47,24 @@ export function startCommand(options: CommandOptions): RunningCommand {
   };
 }
 
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // Nobody of the group is left.
+  }
+}
+
 function spawn({ command, env, cwd }: CommandOptions): Bun.Subprocess {
   try {
-    return Bun.spawn([...command], { env, cwd, stdin: "inherit", stdout: "inherit", stderr: "inherit" });
+    return Bun.spawn([...command], {
+      env,
+      cwd,
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+      detached: true,
+    });
   } catch (error) {
     const missing = (error as { code?: string }).code === "ENOENT";
     throw new Problem(`cannot start ${command[0]}`, {

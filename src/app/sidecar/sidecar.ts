@@ -66,6 +66,8 @@ export interface Sidecar {
   readonly exited: Promise<number>;
   /** Drains and stops, as DESIGN section 6 orders it; resolves with the command's exit status. */
   stop(signal?: NodeJS.Signals): Promise<number>;
+  /** Kills the command at once; for a user who does not want to wait. */
+  kill(): void;
 }
 
 /** Starts a sidecar; resolves when its command runs. */
@@ -243,6 +245,10 @@ class Running implements Sidecar {
   stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number> {
     this.stopping ??= this.takeDown(signal);
     return this.stopping;
+  }
+
+  kill(): void {
+    this.command?.kill();
   }
 
   private async tellReady(ready: boolean): Promise<void> {

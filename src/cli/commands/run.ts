@@ -1,6 +1,6 @@
 import { setUpLogging } from "../../app/logging/index.ts";
 import { exitStatus, Problem } from "../../app/problem/index.ts";
-import { defaultStateRoot, startSidecar } from "../../app/sidecar/index.ts";
+import { defaultStateRoot, type Sidecar, startSidecar } from "../../app/sidecar/index.ts";
 import { openSession } from "../client.ts";
 import type { CliContext } from "../context.ts";
 import type { ClientFlags } from "../flags.ts";
@@ -32,7 +32,11 @@ export async function run(this: CliContext, flags: RunFlags, ...command: string[
   const log = setUpLogging(flags).child("run", { service });
   const { client, namespace } = openSession(this, flags);
   const { service: _, port: __, kubeconfig: ___, namespace: ____, logLevel, logFormat, ...rest } = flags;
-  const stop = stopSignal();
+  let running: Sidecar | undefined;
+  const stop = stopSignal(() => {
+    running?.kill();
+    process.exit(130);
+  });
   const sidecar = await startSidecar({
     ...rest,
     client,
@@ -49,6 +53,7 @@ export async function run(this: CliContext, flags: RunFlags, ...command: string[
     rng: this.rng,
     log,
   });
+  running = sidecar;
   const { address, workload } = sidecar.registration;
   log.info(`${workload} is at ${address}:${port}`, { ready: `http://${address}:15021/healthz/ready` });
   void stop.first.then((signal) => sidecar.stop(signal));
