@@ -34,6 +34,8 @@ export interface MeshHarness {
   readonly dir: string;
   /** Applies a manifest text; what was refused or warned of comes back as texts. */
   apply(text: string): Promise<readonly string[]>;
+  /** Stops API server and control plane, and starts them again on the same ports and data. */
+  restart(meanwhile: () => Promise<void>): Promise<void>;
   /** Starts a workload; resolves when it is ready and its callers may know it. */
   add(options: WorkloadOptions): Promise<MeshWorkload>;
   stop(): Promise<void>;
@@ -65,21 +67,37 @@ export async function startMesh(
   options: { defaultMtls?: "strict" | "permissive" } = {},
 ): Promise<MeshHarness> {
   const dir = mkdtempSync(join(tmpdir(), "weft-mesh-"));
-  const dev = await startDev({
-    dataDir: join(dir, "data"),
-    apiPort: 0,
-    ports: { xds: 0, plainXds: 0, debug: 0 },
-    ...options,
-    storeWorker: () => new Worker(new URL("../store-worker.ts", import.meta.url)),
-    clock: systemClock,
-    rng: systemRng,
-    log,
-  });
+  const start = (ports: { api: number; xds: number; plainXds: number; debug: number }): Promise<Dev> =>
+    startDev({
+      dataDir: join(dir, "data"),
+      apiPort: ports.api,
+      ports,
+      ...options,
+      storeWorker: () => new Worker(new URL("../store-worker.ts", import.meta.url)),
+      clock: systemClock,
+      rng: systemRng,
+      log,
+    });
+  let dev = await start({ api: 0, xds: 0, plainXds: 0, debug: 0 });
   const workloads: MeshWorkload[] = [];
   let count = 0;
   return {
-    dev,
+    get dev() {
+      return dev;
+    },
     dir,
+    async restart(meanwhile) {
+      const port = (address: string): number => Number(address.slice(address.lastIndexOf(":") + 1));
+      const { url, plane } = dev;
+      await dev.stop();
+      await meanwhile();
+      dev = await start({
+        api: port(url),
+        xds: port(plane.xdsAddress),
+        plainXds: port(plane.plainXdsAddress ?? ":0"),
+        debug: port(plane.debugAddress),
+      });
+    },
     apply: (text) => apply(dev, text),
     async add(workload) {
       const added = await startWorkload(dev, join(dir, `state-${count++}`), workload);

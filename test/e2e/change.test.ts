@@ -75,3 +75,20 @@ test("the WorkloadEntry and the Lease of an instance that stopped are gone", asy
   expect(await names(entries)).not.toContain(workload);
   expect(await names(leases)).not.toContain(lease);
 }, 30_000);
+
+test("API server and control plane go and come back: nothing that runs notices, and changes arrive again", async () => {
+  const ask = async (): Promise<string> => {
+    const response = await caller.fetch("http://versions:9080/");
+    return `${response.status} ${await response.text()}`;
+  };
+  await mesh.apply(virtualService("v1"));
+  await eventually(async () => (await ask()) === "200 v1");
+  const answers: string[] = [];
+  await mesh.restart(async () => {
+    for (let i = 0; i < 200; i++) answers.push(await ask());
+  });
+  for (let i = 0; i < 200; i++) answers.push(await ask());
+  expect(new Set(answers)).toEqual(new Set(["200 v1"]));
+  await mesh.apply(virtualService("v2"));
+  await eventually(async () => (await ask()) === "200 v2", 30_000);
+}, 60_000);
