@@ -18,7 +18,11 @@ export function buildWeft(talk: Style, version: string): Application<CliContext>
     name: "weft",
     versionInfo: { currentVersion: version },
     scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
-    documentation: { caseStyle: "convert-camel-to-kebab", disableAnsiColor: true, useAliasInUsageLine: true },
+    documentation: {
+      caseStyle: "convert-camel-to-kebab",
+      disableAnsiColor: true,
+      onlyRequiredInUsageLine: true,
+    },
     localization: { text: errorTexts(talk) },
     determineExitCode: exitOf,
   });

@@ -5,6 +5,7 @@ import type { Clock, Logger, Rng } from "../../base/index.ts";
 import { type ApiServer, startApiServer } from "../../kube/apiserver/index.ts";
 import { createKubeClient, type KubeClient, loadKubeconfig } from "../../kube/client/index.ts";
 import type { TranslateOptions } from "../../mesh/translate/index.ts";
+import { AddressInUseError, lockAddress } from "../../wire/socket/index.ts";
 import { type ControlPlanePorts, type Plane, startControlPlane } from "../control-plane/index.ts";
 import { exitStatus, Problem } from "../problem/index.ts";
 import { meshAdmission } from "./admission.ts";
@@ -67,31 +68,45 @@ export async function startDev(options: DevOptions): Promise<Dev> {
   }
 }
 
+/** Bun binds a TLS port that another Bun process has "successfully": the lock says who has it. */
 async function startApi(
   options: DevOptions,
   dataDir: string,
   translate: TranslateOptions,
 ): Promise<ApiServer> {
-  const start = (port: number): Promise<ApiServer> =>
-    startApiServer({
-      dataDir,
-      host: "127.0.0.1",
-      port,
-      clock: options.clock,
-      log: options.log.child("api"),
-      storeWorker: options.storeWorker,
-      admission: meshAdmission(translate),
-    });
-  try {
-    return await start(options.apiPort ?? usualApiPort);
-  } catch (error) {
+  const { clock } = options;
+  const start = async (port: number): Promise<ApiServer> => {
+    const owner = `weft dev --data-dir ${options.dataDir}`;
+    const lock = port === 0 ? undefined : await lockAddress({ host: "127.0.0.1", port, owner, clock });
+    try {
+      const api = await startApiServer({
+        dataDir,
+        host: "127.0.0.1",
+        port,
+        clock,
+        log: options.log.child("api"),
+        storeWorker: options.storeWorker,
+        admission: meshAdmission(translate),
+      });
+      return { ...api, stop: () => api.stop().finally(() => lock?.release()) };
+    } catch (error) {
+      lock?.release();
+      throw error;
+    }
+  };
+  const orElse = async (error: unknown): Promise<ApiServer> => {
     if (options.apiPort === undefined && isPortTaken(error)) return start(0);
-    throw explained(error, `data directory ${options.dataDir}`);
-  }
+    throw error;
+  };
+  return start(options.apiPort ?? usualApiPort)
+    .catch(orElse)
+    .catch((error: unknown) => {
+      throw explained(error, isPortTaken(error) ? "the API server" : `data directory ${options.dataDir}`);
+    });
 }
 
 function isPortTaken(error: unknown): boolean {
-  return (error as { code?: string }).code === "EADDRINUSE";
+  return error instanceof AddressInUseError || (error as { code?: string }).code === "EADDRINUSE";
 }
 
 function explained(error: unknown, what: string): unknown {
