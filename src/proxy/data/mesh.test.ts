@@ -121,8 +121,8 @@ describe("mutual TLS between two data planes", () => {
       await client.inbox.match(new RegExp(`mesh ${n}$`));
     }
     const principals = {
-      source_principal: "cluster.local/ns/default/sa/productpage",
-      destination_principal: "cluster.local/ns/default/sa/reviews",
+      source_principal: "spiffe://cluster.local/ns/default/sa/productpage",
+      destination_principal: "spiffe://cluster.local/ns/default/sa/reviews",
     };
     expect(
       inn.metric("istio_requests_total", {

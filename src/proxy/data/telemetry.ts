@@ -225,23 +225,17 @@ export class Telemetry {
 }
 
 function pairLabels(n: PairNames): readonly string[] {
-  const principal = (text: string): string => or(text.replace(/^spiffe:\/\//, ""));
   return [
     "reporter",
     n.reporter,
     ...["source_workload", or(n.source.workload), "source_canonical_service", or(n.source.service)],
     ...["source_canonical_revision", n.source.revision === "" ? "latest" : n.source.revision],
-    ...[
-      "source_workload_namespace",
-      or(n.source.namespace),
-      "source_principal",
-      principal(n.sourcePrincipal),
-    ],
+    ...["source_workload_namespace", or(n.source.namespace), "source_principal", or(n.sourcePrincipal)],
     ...["source_app", or(n.source.app), "source_version", or(n.source.version)],
     ...["source_cluster", or(n.source.cluster)],
     ...["destination_workload", or(n.destination.workload)],
     ...["destination_workload_namespace", or(n.destination.namespace)],
-    ...["destination_principal", principal(n.destinationPrincipal), "destination_app", or(n.destination.app)],
+    ...["destination_principal", or(n.destinationPrincipal), "destination_app", or(n.destination.app)],
     ...["destination_version", or(n.destination.version), "destination_service", or(n.service)],
     ...["destination_canonical_service", or(n.destination.service)],
     ...["destination_canonical_revision", n.destination.revision === "" ? "latest" : n.destination.revision],

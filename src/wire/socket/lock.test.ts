@@ -41,7 +41,11 @@ test("a lock dies with its process, however that ends", async () => {
     import { systemClock } from ${JSON.stringify(`${import.meta.dir}/../../base/index.ts`)};
     await lockAddress({ host: "${at.host}", port: ${at.port}, owner: "child", clock: systemClock });
     process.stdout.write("locked"); process.stdin.resume();`;
-  const child = Bun.spawn([process.execPath, "-e", code], { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+  const child = Bun.spawn([process.execPath, "-e", code], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   await child.stdout.getReader().read();
   const refused = await lockAddress({ ...at, owner: "me", clock: systemClock }).catch((e: unknown) => e);
   expect((refused as Error).message).toContain(`held by child (pid ${child.pid})`);
