@@ -107,7 +107,7 @@ export class ChainTls {
       if (entry.server) entry.server.update(options);
       else entry.server = createTlsServer(options, tlsHandlers, { clock: this.secrets.clock });
     };
-    refresh();
+    this.secrets.tell(refresh);
     entry.stop = this.secrets.follow([config.certSecret, config.validation?.caSecret], refresh);
     this.servers.set(key, entry);
     return entry.server;

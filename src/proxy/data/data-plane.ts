@@ -17,6 +17,7 @@ import { Cluster } from "./cluster.ts";
 import { DrainJob } from "./drain.ts";
 import { DynamicHosts } from "./dynamic-hosts.ts";
 import { setFaultSink } from "./faults.ts";
+import { transportSweepLeast } from "./limits.ts";
 import { Listener } from "./listener.ts";
 import { Metrics } from "./metrics.ts";
 import type { Plane } from "./plane.ts";
@@ -65,6 +66,8 @@ class DataPlaneOfThread implements DataPlane {
   /** Listeners that left or changed their address, while their connections finish. */
   private readonly leaving = new Set<Listener>();
   private readonly transports = new Map<string, Transport>();
+  /** Number of transports at which unused ones are looked for. */
+  private sweepAt = transportSweepLeast;
   private readonly budgets = new Map<string, RetryBudget>();
   private readonly logs = new Map<string, AccessLogger>();
   private readonly dynamic: DynamicHosts;
@@ -73,7 +76,14 @@ class DataPlaneOfThread implements DataPlane {
   constructor(options: DataPlaneOptions) {
     this.options = options;
     const { init, clock, rng, post } = options;
-    this.secrets = new Secrets(clock);
+    this.secrets = new Secrets(clock, (error) =>
+      post({
+        kind: "log",
+        level: "error",
+        message: "a certificate or trust bundle cannot be used; what was there before serves on",
+        fields: { error: error instanceof Error ? error.message : String(error) },
+      }),
+    );
     const metrics = new Metrics(new Float64Array(init.metrics), post);
     const runtime = {
       clock,
@@ -142,6 +152,7 @@ class DataPlaneOfThread implements DataPlane {
         });
       }
     }
+    this.letTransportsGo();
     this.options.post({ kind: "applied", seq: message.seq, errors });
   }
 
@@ -202,6 +213,20 @@ class DataPlaneOfThread implements DataPlane {
       this.transports.set(key, found);
     }
     return found;
+  }
+
+  /** Transports that no cluster names any more: looked for when their number has doubled. */
+  private letTransportsGo(): void {
+    if (this.transports.size < this.sweepAt) return;
+    const used = new Set<string>();
+    for (const { config } of this.clusters.values())
+      for (const transport of config.transports) if (transport) used.add(JSON.stringify(transport));
+    for (const [key, transport] of this.transports) {
+      if (used.has(key)) continue;
+      transport.stop();
+      this.transports.delete(key);
+    }
+    this.sweepAt = Math.max(transportSweepLeast, 2 * this.transports.size);
   }
 
   private budget(config: ConstructorParameters<typeof RetryBudget>[1]): RetryBudget {

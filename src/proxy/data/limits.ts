@@ -34,3 +34,6 @@ export const peerMetadataLimitBytes = 16 * 1024;
 export const seriesPerPairLimit = 256;
 /** Answer trailers and 1xx are held to the same limits as heads (wire/http1). */
 export const maxUpstreamHeaderBytes = 60 * 1024;
+
+/** Fewest transports of clusters, those of clusters that left included, before unused ones are looked for. */
+export const transportSweepLeast = 64;

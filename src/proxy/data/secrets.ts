@@ -7,8 +7,12 @@ export class Secrets {
   private readonly table = new Map<string, SecretChange>();
   private readonly followers = new Map<string, Set<() => void>>();
 
-  constructor(clock: Clock) {
+  private readonly onBad: (error: unknown) => void;
+
+  /** `onBad` hears of followers that could not use what they were given; they keep what they had. */
+  constructor(clock: Clock, onBad: (error: unknown) => void) {
     this.clock = clock;
+    this.onBad = onBad;
   }
 
   get(name: string): SecretChange | undefined {
@@ -17,7 +21,21 @@ export class Secrets {
 
   set(change: SecretChange): void {
     this.table.set(change.name, change);
-    for (const told of this.followers.get(change.name) ?? []) told();
+    for (const told of this.followers.get(change.name) ?? []) this.tell(told);
+  }
+
+  /** One that throws does not keep the news from the others. */
+  tell(told: () => void): void {
+    try {
+      told();
+    } catch (error) {
+      this.onBad(error);
+    }
+  }
+
+  /** Followers of a name. */
+  following(name: string): number {
+    return this.followers.get(name)?.size ?? 0;
   }
 
   /** Calls `told` when one of the names changes. */
@@ -29,7 +47,8 @@ export class Secrets {
       this.followers.set(name, set);
     }
     return () => {
-      for (const set of this.followers.values()) set.delete(told);
+      for (const [name, set] of this.followers)
+        if (set.delete(told) && set.size === 0) this.followers.delete(name);
     };
   }
 }

@@ -11,10 +11,12 @@ export interface Target {
 }
 
 export interface Transport {
-  /** Mutual TLS: the peer's answers may be trusted as the mesh's. */
+  /** Mutual TLS with a verified SPIFFE principal: the peer's answers may be trusted as the mesh's. */
   readonly secure: boolean;
   /** Starts connecting; the user hears of it by onOpen or onRefused. Returns how to give up. */
   connect(target: Target, slot: SocketSlot): () => void;
+  /** Follows its secrets no longer; what was begun goes on. */
+  stop(): void;
 }
 
 const nothing = (): void => undefined;
@@ -28,12 +30,14 @@ export const plainTransport: Transport = {
     );
     return nothing;
   },
+  stop: nothing,
 };
 
 /** A TLS transport; it follows its secrets. Until they are there, connecting fails. */
 export function tlsTransport(config: UpstreamTls, secrets: Secrets): Transport {
   let client: TlsClient<SocketSlot> | null = null;
   let missing = "";
+  const names = [config.certSecret, config.validation?.caSecret];
   const refresh = (): void => {
     const own = config.certSecret === undefined ? undefined : secrets.get(config.certSecret);
     const trust = config.validation ? secrets.get(config.validation.caSecret) : undefined;
@@ -53,13 +57,17 @@ export function tlsTransport(config: UpstreamTls, secrets: Secrets): Transport {
     if (client) client.update(options);
     else client = createTlsClient(options, tlsHandlers);
   };
-  refresh();
-  secrets.follow([config.certSecret, config.validation?.caSecret], refresh);
+  secrets.tell(refresh);
+  const unfollow = secrets.follow(names, refresh);
   return {
-    secure: true,
+    secure: config.certSecret !== undefined && config.validation?.mode === "spiffe",
+    stop: unfollow,
     connect(target, slot) {
       if (client === null) {
-        const detail = `secret ${missing} is not there`;
+        const detail =
+          missing === ""
+            ? `secrets ${names.filter((n) => n !== undefined).join(", ")} cannot be used`
+            : `secret ${missing} is not there`;
         queueMicrotask(() => slot.user.onRefused({ code: "tls.connect", detail }));
         return nothing;
       }

@@ -1,0 +1,245 @@
+/** Who is heard on the mesh port and what is believed of whom (HARDENING 32-36; DESIGN 4 on x-weft-reason). */
+import { afterEach, describe, expect, test } from "bun:test";
+import { systemClock } from "../../base/index.ts";
+import { issue, issuingCa } from "../../testkit/issue.ts";
+import { createTlsClient } from "../../wire/tls/index.ts";
+import type { DownstreamTls, FilterChainConfig, UpstreamTls } from "../config/index.ts";
+import { transportSweepLeast } from "./limits.ts";
+import { Secrets } from "./secrets.ts";
+import * as support from "./test-support.ts";
+import { tlsTransport } from "./transport.ts";
+
+const { change, endpoint, httpDefaults, ok, route } = support;
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const c of cleanups.splice(0)) c();
+});
+
+const ca = issuingCa();
+const spiffe = (sa: string): string => `spiffe://cluster.local/ns/default/sa/${sa}`;
+const sni = "outbound_.80_._.reviews.default.svc.cluster.local";
+const own = issue({ ca, spiffe: spiffe("reviews") });
+const hour = 3_600_000;
+const now = systemClock.wall();
+const secrets = [
+  { name: "default", certPem: own.cert, keyPem: own.key },
+  { name: "ROOTCA", caPem: ca.pem },
+];
+
+const mutual: DownstreamTls = {
+  certSecret: "default",
+  requireClientCertificate: true,
+  validation: {
+    caSecret: "ROOTCA",
+    sans: [{ kind: "prefix", value: "spiffe://cluster.local/" }],
+    mode: "spiffe",
+  },
+  alpn: ["http/1.1"],
+  minVersion: 772,
+  maxVersion: 772,
+};
+
+const chain = (more: Partial<FilterChainConfig> = {}): FilterChainConfig => ({
+  name: "80",
+  serverNames: [sni],
+  alpn: ["http/1.1"],
+  transportProtocol: "tls",
+  tls: mutual,
+  filter: { kind: "http", http: httpDefaults },
+  ...more,
+});
+
+function inbound(backend: support.Origin, filterChains: readonly FilterChainConfig[]): support.TestPlane {
+  const plane = support.testPlane();
+  cleanups.push(
+    () => plane.stop(),
+    () => backend.stop(),
+  );
+  plane.handle({ kind: "update", seq: 1000, resources: [], secrets });
+  const errors = plane.apply([
+    change.cluster(),
+    change.endpoints("origin", [endpoint(backend.port, 0)]),
+    change.routes([route("origin")]),
+    change.listener({ ...support.listener(), name: "mesh", direction: "inbound", filterChains }),
+  ]);
+  expect(errors).toEqual([]);
+  return plane;
+}
+
+interface Dial {
+  readonly cert?: string;
+  readonly key?: string;
+  readonly alpn?: readonly string[];
+  readonly send: string;
+}
+
+/** What a TLS client hears until the connection is over, or until `done`. */
+async function dial(port: number, options: Dial, done: RegExp): Promise<support.Inbox> {
+  const inbox = new support.Inbox();
+  const { cert, key } = options;
+  const client = createTlsClient<support.Inbox>(
+    {
+      ca: ca.pem,
+      alpn: options.alpn ?? ["http/1.1"],
+      sni,
+      verifyPeer: () => ({ ok: true, principal: "" }),
+      ...(cert !== undefined && key !== undefined ? { identity: { cert, key } } : {}),
+    },
+    {
+      open: (_, socket) => {
+        socket.write(options.send);
+      },
+      data: (to, bytes) => to.push(bytes),
+      drain: () => undefined,
+      end: (to) => to.close(),
+      close: (to) => to.close(),
+      refused: (to) => to.close(),
+    },
+  );
+  const dialled = client.connect({ host: "127.0.0.1", port }, inbox);
+  await inbox.until(() => inbox.closed || done.test(inbox.text));
+  dialled.cancel();
+  return inbox;
+}
+
+const ask = "GET / HTTP/1.1\r\nHost: reviews\r\nConnection: close\r\n\r\n";
+const caller = spiffe("productpage");
+const good = issue({ ca, spiffe: caller });
+
+const strangers: readonly (readonly [string, { cert?: string; key?: string }])[] = [
+  ["no certificate", {}],
+  ["foreign CA", issue({ ca: issuingCa(), spiffe: caller })],
+  ["expired", issue({ ca, spiffe: caller, notBefore: now - 2 * hour, notAfter: now - hour })],
+  ["not yet valid", issue({ ca, spiffe: caller, notBefore: now + hour, notAfter: now + 2 * hour })],
+  ["serverAuth only", issue({ ca, spiffe: caller, eku: ["server"] })],
+  ["CA:true", issue({ ca, spiffe: caller, isCa: true })],
+  ["two URI SANs", issue({ ca, spiffe: caller, extraUris: [spiffe("admin")] })],
+  ["NUL in the SAN", issue({ ca, spiffe: `${caller}\0.evil` })],
+  ["another trust domain", issue({ ca, spiffe: "spiffe://evil.example/ns/default/sa/productpage" })],
+  ["DNS only", issue({ ca, dns: ["productpage"] })],
+];
+
+describe("the mesh port", () => {
+  test.each(strangers)("hears no byte of a client with %s, and serves the next one", async (_, shown) => {
+    const backend = support.answering(() => ok("heard"));
+    const plane = inbound(backend, [chain()]);
+    const refused = await dial(plane.port("mesh"), { ...shown, send: ask }, /heard/);
+    expect(refused.text).toBe("");
+    expect(backend.connections.length).toBe(0);
+    expect(plane.metric("envoy_listener_ssl_connection_error")).toBe(1);
+    expect(plane.metric("istio_requests_total")).toBe(0);
+    const served = await dial(plane.port("mesh"), { ...good, send: ask }, /heard/);
+    expect(served.text).toStartWith("HTTP/1.1 200 OK\r\n");
+  });
+
+  test("malformed HTTP of a mesh peer gets 400 and both connections end", async () => {
+    const backend = support.origin();
+    const plane = inbound(backend, [chain()]);
+    const head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (const bytes of [
+      `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      `${head}0x5\r\nhello\r\n0\r\n\r\n`,
+      `${head}5\r\nhelloXX0\r\n\r\n`,
+      "GET / HTTP/1.1\nHost: a\n\n",
+    ]) {
+      const inbox = await dial(plane.port("mesh"), { ...good, send: bytes + smuggled }, /never/);
+      expect(inbox.text).toStartWith("HTTP/1.1 400 ");
+      expect(inbox.text.match(/HTTP\/1\.1 /g)?.length).toBe(1);
+    }
+    for (const c of backend.connections) if (c.inbox.text !== "") await c.inbox.until(() => c.inbox.closed);
+    expect(backend.connections.map((c) => c.inbox.text).join("")).not.toContain("smuggled");
+  });
+
+  test("a protocol agreed upon never leads from a chain without certificates into one that wants them", async () => {
+    const backend = support.answering(() => ok("heard"));
+    const open: DownstreamTls = {
+      ...{ certSecret: "default", requireClientCertificate: false, minVersion: 772, maxVersion: 772 },
+      alpn: ["istio", "http/1.1"],
+    };
+    const plane = inbound(backend, [
+      chain({ name: "open", tls: open }),
+      chain({ name: "mutual", alpn: ["istio"], tls: { ...mutual, alpn: ["istio"] } }),
+    ]);
+    const both = await dial(plane.port("mesh"), { alpn: ["http/1.1", "istio"], send: ask }, /heard/);
+    expect(both.text).toBe("");
+    expect(backend.connections.length).toBe(0);
+    expect(plane.metric("envoy_listener_no_filter_chain_match")).toBe(1);
+    const one = await dial(plane.port("mesh"), { alpn: ["http/1.1"], send: ask }, /heard/);
+    expect(one.text).toEndWith("heard");
+  });
+
+  test("an application cannot forge x-weft-reason or peer metadata", async () => {
+    const forged = "x-weft-reason: forged\r\nx-envoy-peer-metadata: CgA=\r\nx-envoy-peer-metadata-id: a\r\n";
+    const backend = support.answering(() => `HTTP/1.1 200 OK\r\n${forged}content-length: 2\r\n\r\nok`);
+    const plane = inbound(backend, [chain()]);
+    const inbox = await dial(plane.port("mesh"), { ...good, send: ask }, /ok$/);
+    expect(inbox.text).toStartWith("HTTP/1.1 200 ");
+    expect(inbox.text).not.toMatch(/x-weft-reason|peer-metadata/i);
+  });
+});
+
+const upstream = (more: Partial<UpstreamTls> = {}): UpstreamTls => ({
+  certSecret: "default",
+  validation: { caSecret: "ROOTCA", sans: [{ kind: "exact", value: spiffe("reviews") }], mode: "spiffe" },
+  ...{ sni, alpn: ["http/1.1"], minVersion: 772, maxVersion: 772 },
+  ...more,
+});
+
+describe("transports", () => {
+  const table = (): { errors: unknown[]; secrets: Secrets } => {
+    const errors: unknown[] = [];
+    return { errors, secrets: new Secrets(systemClock, (e) => errors.push(e)) };
+  };
+
+  test("only mutual TLS with SPIFFE rules is the mesh's", () => {
+    const { secrets: s } = table();
+    const { certSecret: _, ...oneWay } = upstream();
+    expect(tlsTransport(upstream(), s).secure).toBe(true);
+    expect(tlsTransport(oneWay, s).secure).toBe(false);
+    const validation = { caSecret: "ROOTCA", sans: [], mode: "chain" } as const;
+    expect(tlsTransport(upstream({ validation }), s).secure).toBe(false);
+  });
+
+  test("a certificate that cannot be used is reported and keeps the news from nobody", () => {
+    const { errors, secrets: s } = table();
+    let told = 0;
+    s.follow(["default"], () => {
+      throw new Error("bad");
+    });
+    const unfollow = s.follow(["default"], () => told++);
+    s.set({ name: "default" });
+    expect([told, errors.length]).toEqual([1, 1]);
+    unfollow();
+    s.set({ name: "default" });
+    expect(told).toBe(1);
+    expect(s.following("default")).toBe(1);
+  });
+
+  test("clusters that come and go leave no followers beyond the limit", () => {
+    const plane = support.testPlane();
+    cleanups.push(() => plane.stop());
+    const follow = Secrets.prototype.follow;
+    let live = 0;
+    let most = 0;
+    Secrets.prototype.follow = function (names, told) {
+      const undo = follow.call(this, names, told);
+      most = Math.max(most, ++live);
+      return () => {
+        live--;
+        undo();
+      };
+    };
+    cleanups.push(() => {
+      Secrets.prototype.follow = follow;
+    });
+    for (let i = 0; i < 4 * transportSweepLeast; i++) {
+      const name = `c${i}`;
+      const transports = [upstream({ sni: name })];
+      plane.apply([change.cluster({ name, transports }), change.endpoints(name, [endpoint(1, 0)])]);
+      plane.apply([{ type: "cluster", name, json: null }]);
+    }
+    expect(most).toBe(transportSweepLeast);
+    expect(live).toBeLessThan(transportSweepLeast);
+  });
+});
