@@ -91,7 +91,9 @@ function annotate(manager: Manager, info: StreamInfo, headers: HeaderList): void
       if (name === "x-request-id") requestId = headers[i + 1]!;
       else if (name === "x-forwarded-proto") proto = headers[i + 1]!;
       else if (name.startsWith("x-envoy-peer-metadata")) {
-        if (name === "x-envoy-peer-metadata") info.peer = manager.plane.telemetry.decodePeer(headers[i + 1]!);
+        // A caller without an identity may claim any name.
+        if (name === "x-envoy-peer-metadata" && info.connection.principal !== "")
+          info.peer = manager.plane.telemetry.decodePeer(headers[i + 1]!);
         drop = true;
       } else if (name === "x-weft-reason") drop = true;
     } else if (name === "expect" || name === "proxy-authorization") drop = true;

@@ -179,11 +179,78 @@ describe("the mesh port", () => {
   });
 });
 
+/** google.protobuf.Struct { WORKLOAD_NAME: "admin" } as peer metadata. */
+function metadataOf(workload: string): string {
+  const bytes = (tag: number, content: Buffer): Buffer =>
+    Buffer.concat([Buffer.from([tag, content.length]), content]);
+  const value = bytes(18, bytes(26, Buffer.from(workload)));
+  return bytes(10, Buffer.concat([bytes(10, Buffer.from("WORKLOAD_NAME")), value])).toString("base64");
+}
+
+test("a plaintext caller's peer metadata is not believed; a mesh peer's is; the application sees neither", async () => {
+  const backend = support.origin((socket) => {
+    if (socket.inbox.text.endsWith("\r\n\r\n")) socket.send(ok("heard"));
+  });
+  const { tls: _, ...plain } = chain({ name: "plain", serverNames: [], alpn: [], transportProtocol: "" });
+  const plane = inbound(backend, [chain(), plain]);
+  const claim = `GET / HTTP/1.1\r\nHost: reviews\r\nx-envoy-peer-metadata: ${metadataOf("admin")}\r\nx-envoy-peer-metadata-id: x\r\nX-Weft-Reason: forged\r\n`;
+  const client = await support.connect(plane.port("mesh"));
+  client.send(`${claim}\r\n`);
+  await client.inbox.match(/heard/);
+  client.end();
+  expect(plane.metric("istio_requests_total")).toBe(1);
+  expect(plane.metric("istio_requests_total", { source_workload: "admin" })).toBe(0);
+  await dial(plane.port("mesh"), { ...good, send: `${claim}Connection: close\r\n\r\n` }, /heard/);
+  expect(plane.metric("istio_requests_total", { source_workload: "admin" })).toBe(1);
+  const seen = backend.connections.map((c) => c.inbox.text).join("");
+  expect(seen).toContain("GET / HTTP/1.1\r\n");
+  expect(seen).not.toMatch(/x-envoy-peer-metadata|x-weft-reason/i);
+});
+
 const upstream = (more: Partial<UpstreamTls> = {}): UpstreamTls => ({
   certSecret: "default",
   validation: { caSecret: "ROOTCA", sans: [{ kind: "exact", value: spiffe("reviews") }], mode: "spiffe" },
   ...{ sni, alpn: ["http/1.1"], minVersion: 772, maxVersion: 772 },
   ...more,
+});
+
+const { certSecret: _unused, ...oneWay } = upstream();
+test.each([
+  ["plaintext", null, ""],
+  ["one-way TLS", oneWay, ""],
+  ["mutual TLS", upstream(), "VirtualService/default/x"],
+] as const)("x-weft-reason of an upstream over %s", async (_, transport, logged) => {
+  const answer =
+    "HTTP/1.1 200 OK\r\nx-weft-reason: VirtualService/default/x\r\ncontent-length: 5\r\n\r\nheard";
+  const server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    ...(transport
+      ? { tls: { cert: own.cert, key: own.key, ALPNProtocols: Buffer.from("\x08http/1.1") } }
+      : {}),
+    socket: { data: (socket) => void socket.write(answer) },
+  });
+  const plane = support.testPlane();
+  cleanups.push(
+    () => plane.stop(),
+    () => server.stop(true),
+  );
+  plane.handle({ kind: "update", seq: 1000, resources: [], secrets });
+  const format = { kind: "text", text: "reason=%WEFT_REASON%;\n" } as const;
+  const errors = plane.apply([
+    change.cluster({ transports: [transport] }),
+    change.endpoints("origin", [endpoint(server.port, 0)]),
+    change.routes([route("origin")]),
+    change.listener(support.listener({}, { accessLogs: [{ path: "stdout", format }] })),
+  ]);
+  expect(errors).toEqual([]);
+  const client = await support.connect(plane.port("main"));
+  client.send("GET / HTTP/1.1\r\nHost: reviews\r\n\r\n");
+  await client.inbox.match(/heard$/);
+  client.end();
+  expect(client.inbox.text).not.toContain("x-weft-reason");
+  plane.stop();
+  expect(plane.logs()).toEqual([`reason=${logged === "" ? "-" : logged};`]);
 });
 
 describe("transports", () => {
