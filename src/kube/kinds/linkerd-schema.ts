@@ -32,6 +32,32 @@ const responseClasses = array(
   }),
 );
 
+/** Linkerd's has none: Weft writes the one that Istio's kinds have. */
+const profileStatus = object(
+  {
+    observedGeneration: integer(0),
+    conditions: array(
+      object({
+        type: string("Accepted, ResolvedRefs, HasWarnings, Programmed."),
+        status: string("True or False."),
+        reason: string(),
+        message: string(),
+        observedGeneration: integer(0),
+        lastTransitionTime: string(),
+      }),
+    ),
+    validationMessages: array(
+      object({
+        type: object({ name: string(), code: string() }),
+        level: string("ERROR, WARNING, INFO."),
+        documentationUrl: string(),
+      }),
+    ),
+  },
+  [],
+  "What became of the profile; written by the control plane.",
+);
+
 export const serviceProfileSchema: Schema = object({
   spec: object(
     {
@@ -69,4 +95,5 @@ export const serviceProfileSchema: Schema = object({
     [],
     "Routes of a service, with what is a failure, what may be retried and how long it may take.",
   ),
+  status: profileStatus,
 });

@@ -155,6 +155,7 @@ export const kinds: readonly Kind[] = [
     kind: "ServiceProfile",
     plural: "serviceprofiles",
     shortNames: ["sp"],
+    statusSubresource: true,
     generation: true,
     schema: fixed(serviceProfileSchema),
   }),

@@ -7,6 +7,7 @@ import { createLogger, seededRng, systemClock } from "../../base/index.ts";
 import { type ApiServer, startApiServer } from "../../kube/apiserver/index.ts";
 import {
   createKubeClient,
+  type KindRef,
   type KubeClient,
   type KubeObject,
   loadKubeconfig,
@@ -101,6 +102,26 @@ const route = (timeout: string): KubeObject => ({
   spec: { hosts: ["reviews"], http: [{ timeout, route: [{ destination: { host: "reviews" } }] }] },
 });
 
+/** The message of an object's condition once that is False. */
+function conditionFalse(ref: KindRef, name: string, type: string): Promise<string> {
+  return new Promise((resolve) => {
+    const abort = new AbortController();
+    void client.watch<KubeObject>(ref, {
+      namespace: "default",
+      resourceVersion: "0",
+      signal: abort.signal,
+      onEvent: ({ object }) => {
+        if (object.metadata.name !== name) return;
+        const status = object.status as { conditions?: Record<string, string>[] } | undefined;
+        const found = status?.conditions?.find((c) => c["type"] === type && c["status"] === "False");
+        if (found === undefined) return;
+        abort.abort();
+        resolve(found["message"] ?? "");
+      },
+    });
+  });
+}
+
 const timeoutIn = (u: ConfigUpdate): number[] =>
   u.added.flatMap((r) =>
     fromBinary(RouteConfigurationSchema, r.any.value).virtualHosts.flatMap((v) =>
@@ -145,4 +166,51 @@ describe("from a write to the proxy", () => {
     expect(status.conditions.find((c) => c.type === "Programmed")?.message).toContain("spec.http[0]");
     refuse = false;
   });
+
+  test("an object that cannot work says so in its status, for all four kinds, and the rest acts on", async () => {
+    const broken = (kind: string, apiVersion: string, name: string, spec: unknown): KubeObject => ({
+      apiVersion,
+      kind,
+      metadata: { name, namespace: "default" },
+      spec,
+    });
+    const strict = { mtls: { mode: "STRICT" } };
+    const to = { hosts: ["other"], http: [{ route: [{ destination: { host: "nowhere" } }] }] };
+    const cases: readonly [KindRef, KubeObject, string, string][] = [
+      [
+        refs.virtualService,
+        broken("VirtualService", "networking.istio.io/v1", "b", to),
+        "ResolvedRefs",
+        "nowhere",
+      ],
+      [
+        refs.destinationRule,
+        broken("DestinationRule", "networking.istio.io/v1", "b", { host: "nowhere" }),
+        "ResolvedRefs",
+        "nowhere",
+      ],
+      [
+        refs.peerAuthentication,
+        broken("PeerAuthentication", "security.istio.io/v1", "b", strict),
+        "Accepted",
+        "older",
+      ],
+      [
+        refs.serviceProfile,
+        broken("ServiceProfile", "linkerd.io/v1alpha2", "nowhere.default.svc.cluster.local", { routes: [] }),
+        "ResolvedRefs",
+        "nowhere",
+      ],
+    ];
+    await client.create(
+      refs.peerAuthentication,
+      broken("PeerAuthentication", "security.istio.io/v1", "a", strict),
+    );
+    for (const [ref, object, type, words] of cases) {
+      const said = conditionFalse(ref, object.metadata.name, type);
+      await client.create(ref, object);
+      expect(await said).toContain(words);
+    }
+    expect(plane.mesh?.routes.map((r) => r.origin.object)).toContain("VirtualService/default/reviews");
+  }, 20_000);
 });

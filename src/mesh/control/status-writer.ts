@@ -30,7 +30,10 @@ interface Wanted {
 
 /** Kinds that have a status of this shape. */
 const writable: ReadonlyMap<string, KindRef> = new Map(
-  [refs.virtualService, refs.destinationRule, refs.peerAuthentication].map((ref) => [ref.kind, ref]),
+  [refs.virtualService, refs.destinationRule, refs.peerAuthentication, refs.serviceProfile].map((ref) => [
+    ref.kind,
+    ref,
+  ]),
 );
 
 /** Without times: those alone are no change. */
