@@ -22,6 +22,8 @@ export const WATCH_HEARTBEAT_MS = 20_000;
 export const WATCH_BOOKMARK_MS = 60_000;
 /** A watch without timeoutSeconds ends after this. */
 export const WATCH_DEFAULT_SECONDS = 45 * 60;
+/** Turns of the loop that stop() gives ended watches to send their last chunk. */
+export const STOP_TURNS = 200;
 /** How often an unconditional change is tried again when others change the object meanwhile. */
 export const MAX_UPDATE_TRIES = 16;
 /** Times that a free cluster address or a generated name is drawn. */

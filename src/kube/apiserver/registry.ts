@@ -17,7 +17,7 @@ import {
   type WriteOptions,
 } from "./prepare.ts";
 import type { Predicate } from "./selector.ts";
-import { alreadyExists, badRequest, conflict, forbidden, gone, internal, notFound } from "./status.ts";
+import { alreadyExists, badRequest, conflict, forbidden, gone, notFound, unwritten } from "./status.ts";
 
 export interface RegistryOptions {
   readonly store: Store;
@@ -146,7 +146,7 @@ export class Registry {
         ? ({ ok: false, reason: "conflict", index: 0, current: existing } as const)
         : await this.store.write([{ key, value: encode(kind, settled), expect: 0 }, ...extra]);
       if (outcome.ok) return this.written(target, outcome);
-      if (outcome.reason === "failed") throw internal(`the store refused the write: ${outcome.message}`);
+      if (outcome.reason !== "conflict") throw unwritten(outcome.reason, outcome.message);
       // A lost race for a cluster address or a generated name is drawn anew.
       const mayRetry = outcome.index > 0 || !given;
       if (!mayRetry || draw >= MAX_DRAWS) throw alreadyExists(kind, settled.metadata.name);
@@ -237,7 +237,7 @@ export class Registry {
         : [{ key: row.key, value, expect: row.revision }, ...extra],
     );
     if (outcome.ok) return gone ? merged : this.written(target, outcome);
-    if (outcome.reason === "failed") throw internal(`the store refused the write: ${outcome.message}`);
+    if (outcome.reason !== "conflict") throw unwritten(outcome.reason, outcome.message);
     return undefined;
   }
 
@@ -275,7 +275,7 @@ export class Registry {
           : this.removal(kind, target.namespace, doc, row),
       );
       if (outcome.ok) return { doc: this.written(target, outcome), gone: !waits };
-      if (outcome.reason === "failed") throw internal(`the store refused the write: ${outcome.message}`);
+      if (outcome.reason !== "conflict") throw unwritten(outcome.reason, outcome.message);
     }
     throw conflict(kind, name);
   }

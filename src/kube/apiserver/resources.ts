@@ -4,7 +4,6 @@ import { apiVersionOf, kindOf } from "../kinds/index.ts";
 import { type Authenticator, authorize, type User } from "./auth.ts";
 import { type Body, decodeBody, mediaType, readBytes } from "./body.ts";
 import type { Doc } from "./document.ts";
-import { MAX_WATCHES } from "./limits.ts";
 import { emptyNamespace } from "./namespaces.ts";
 import { patchObject } from "./patch.ts";
 import type { ResourcePath } from "./path.ts";
@@ -25,6 +24,7 @@ export interface Backend {
   readonly log: Logger;
   /** Watches that are open; `stop` ends them with the server. */
   readonly watches: Set<() => void>;
+  readonly maxWatches: number;
 }
 
 export interface Answer {
@@ -296,7 +296,8 @@ function render(call: Call, doc: Doc): unknown {
 
 function watch(call: Call): Response {
   const { backend, query } = call;
-  if (backend.watches.size >= MAX_WATCHES) throw tooMany(`more than ${MAX_WATCHES} watches are open`);
+  if (backend.watches.size >= backend.maxWatches)
+    throw tooMany(`more than ${backend.maxWatches} watches are open`);
   const { predicate, resourceVersion } = listQuery(call);
   const view = viewOf(call.request.headers.get("accept"));
   const stream = openWatch(

@@ -6,7 +6,7 @@ import { openStore, type Store } from "../store/index.ts";
 import type { Admission } from "./admission.ts";
 import { createAuthenticator } from "./auth.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
-import { COMPACT_EVERY_MS, HISTORY_REVISIONS, MAX_BODY_BYTES } from "./limits.ts";
+import { COMPACT_EVERY_MS, HISTORY_REVISIONS, MAX_BODY_BYTES, MAX_WATCHES, STOP_TURNS } from "./limits.ts";
 import { ensureNamespaces, resumeTermination } from "./namespaces.ts";
 import { loadPki } from "./pki.ts";
 import { Registry } from "./registry.ts";
@@ -27,6 +27,10 @@ export interface ApiServerOptions {
   /** Makes the store's thread (entry src/store-worker.ts). */
   readonly storeWorker: () => Worker;
   readonly admission?: Admission;
+  /** Superseded revisions that stay readable; default HISTORY_REVISIONS. */
+  readonly historyRevisions?: number;
+  /** Default MAX_WATCHES. */
+  readonly maxWatches?: number;
 }
 
 export interface ApiServer {
@@ -72,7 +76,9 @@ async function start(options: ApiServerOptions, host: string, store: Store): Pro
   await resumeTermination(registry, log);
   const tokens = createTokens({ privateKeyPem: pki.tokenKeyPem, clock });
   const authenticator = createAuthenticator({ registry, tokens, adminToken: pki.adminToken });
-  const backend: Backend = { registry, authenticator, tokens, clock, log, watches: new Set() };
+  const maxWatches = options.maxWatches ?? MAX_WATCHES;
+  const history = options.historyRevisions ?? HISTORY_REVISIONS;
+  const backend: Backend = { registry, authenticator, tokens, clock, log, watches: new Set(), maxWatches };
 
   const server = Bun.serve({
     hostname: host,
@@ -90,7 +96,7 @@ async function start(options: ApiServerOptions, host: string, store: Store): Pro
   });
   const timer = clock.every(COMPACT_EVERY_MS, () => {
     store
-      .compact(store.revision - HISTORY_REVISIONS)
+      .compact(store.revision - history)
       .catch((e: unknown) => log.warn("compaction failed", { error: e }));
   });
   const port = server.port!;
@@ -106,6 +112,8 @@ async function start(options: ApiServerOptions, host: string, store: Store): Pro
     async stop() {
       timer.cancel();
       for (const end of [...backend.watches]) end();
+      for (let turn = 0; turn < STOP_TURNS && server.pendingRequests > 0; turn++)
+        await new Promise((resolve) => setImmediate(resolve));
       await server.stop(true);
       await store.close();
     },

@@ -83,6 +83,18 @@ export const tooMany = (message: string): StatusError =>
   new StatusError(429, "TooManyRequests", message, { retryAfterSeconds: 1 });
 export const internal = (message: string): StatusError => new StatusError(500, "InternalError", message);
 
+/** The store wrote nothing: 507 on a full disk, 429 where too many writes wait for it, 500 otherwise. */
+export function unwritten(why: "failed" | "full" | "busy", message: string): StatusError {
+  if (why === "busy") return tooMany(message);
+  if (why === "failed") return internal(`the store refused the write: ${message}`);
+  return new StatusError(
+    507,
+    "InsufficientStorage",
+    `the disk of the data directory is full, nothing was written (${message}): make room and try again`,
+    { retryAfterSeconds: 5 },
+  );
+}
+
 /** 422 for a patch that does not fit the object. */
 export const invalidPatch = (message: string): StatusError =>
   new StatusError(

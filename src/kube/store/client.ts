@@ -89,7 +89,7 @@ async function connectStore(file: string, connect: Connect): Promise<Store> {
       if (writes >= MAX_PENDING_WRITES) {
         return {
           ok: false,
-          reason: "failed",
+          reason: "busy",
           message: `more than ${MAX_PENDING_WRITES} writes wait for the disk`,
         };
       }

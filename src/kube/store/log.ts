@@ -204,6 +204,8 @@ export class Log {
       this.db.run("RELEASE one");
       return { outcome: { ok: true, rows }, changes };
     } catch (e) {
+      // On a full disk SQLite may have rolled the whole batch back by itself.
+      if (!this.db.inTransaction) throw e;
       undo();
       return failed(e);
     }
@@ -237,7 +239,11 @@ export class Log {
 }
 
 const failed = (e: unknown): Committed => ({
-  outcome: { ok: false, reason: "failed", message: e instanceof Error ? e.message : String(e) },
+  outcome: {
+    ok: false,
+    reason: (e as { code?: unknown } | null)?.code === "SQLITE_FULL" ? "full" : "failed",
+    message: e instanceof Error ? e.message : String(e),
+  },
   changes: [],
 });
 

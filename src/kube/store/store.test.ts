@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { openLocalStore, openStore } from "./client.ts";
-import { MAX_TRANSACTION, MAX_VALUE_BYTES } from "./limits.ts";
+import { MAX_PENDING_WRITES, MAX_TRANSACTION, MAX_VALUE_BYTES } from "./limits.ts";
 import { SCHEMA_VERSION } from "./migrations.ts";
 import { type Change, type Outcome, RevisionError, type Store } from "./types.ts";
 
@@ -90,6 +90,13 @@ function storeContract(name: string, open: Open): void {
         Array.from({ length: n }, (_, i) => ({ key: `/t/${i}`, value: "", expect: undefined }));
       expect((await store.write(many(MAX_TRANSACTION))).ok).toBe(true);
       expect(await store.write(many(MAX_TRANSACTION + 1))).toMatchObject({ ok: false, reason: "failed" });
+    });
+
+    it("takes as many waiting writes as its limit, refuses the next as busy, and goes on after", async (store) => {
+      const waiting = Array.from({ length: MAX_PENDING_WRITES }, (_, i) => put(store, `/q/${i}`, "", 0));
+      expect(await put(store, "/q/more", "", 0)).toMatchObject({ ok: false, reason: "busy" });
+      expect((await Promise.all(waiting)).every((o) => o.ok)).toBe(true);
+      expect((await put(store, "/q/more", "", 0)).ok).toBe(true);
     });
 
     it("exactly one of many writers with the same expectation wins", async (store) => {

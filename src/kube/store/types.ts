@@ -38,8 +38,8 @@ export type Outcome =
       readonly index: number;
       readonly current: Row | undefined;
     }
-  /** The database refused (full, unreadable): nothing was written. */
-  | { readonly ok: false; readonly reason: "failed"; readonly message: string };
+  /** Nothing was written. full: the disk has no room. busy: too many writes wait. failed: anything else. */
+  | { readonly ok: false; readonly reason: "failed" | "full" | "busy"; readonly message: string };
 
 export interface Page {
   /** The revision that the page shows. */
