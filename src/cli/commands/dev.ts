@@ -115,7 +115,9 @@ async function describeAll(
     const at = (field: string): string => (item ? `${item.file}:${item.place(field).line}: ` : "");
     lines.push(bold(`${d.ref.kind}/${d.ref.namespace}/${d.ref.name}`));
     for (const sentence of d.acts) lines.push(`  acts     ${sentence}`);
-    if (d.acts.length + d.errors.length === 0) lines.push("  waits    for workloads that it concerns");
+    for (const what of d.waits) lines.push(`  waits    for ${what}`);
+    if (d.acts.length + d.errors.length + d.waits.length === 0)
+      lines.push("  waits    for workloads that it concerns");
     for (const m of d.differs) lines.push(`  ${yellow("differs")}  ${dim(at(m.field))}${m.message}`);
     for (const m of d.ignored) lines.push(`  ${yellow("ignored")}  ${dim(at(m.field))}${m.message}`);
     for (const m of d.errors) lines.push(`  ${red("error")}    ${dim(at(m.field))}${m.message}`);

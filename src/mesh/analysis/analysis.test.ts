@@ -101,3 +101,15 @@ test("describe tells what acts, what differs, what is ignored, for the files ask
   expect(one!.ignored.map((m) => m.field)).toEqual(["spec.http[0].fault"]);
   expect(one!.errors).toEqual([]);
 });
+
+test("before any workload exists: a policy says what it does, and what waits for a service says so once", () => {
+  const strict = manifest("PeerAuthentication", "security.istio.io/v1", "p", { mtls: { mode: "STRICT" } });
+  const to = { route: [{ destination: { host: "reviews" } }] };
+  const told = tell(buildSnapshot([strict, route([{ ...to, match: [{ uri: { prefix: "/a" } }] }, to])]));
+  const of = (kind: string) => told.find((d) => d.ref.kind === kind)!;
+  expect(of("PeerAuthentication").acts).toEqual([
+    "plaintext to workloads of namespace default is refused: STRICT",
+  ]);
+  expect(of("VirtualService").waits).toEqual(["service reviews.default.svc.cluster.local"]);
+  expect(of("VirtualService").errors).toEqual([]);
+});
