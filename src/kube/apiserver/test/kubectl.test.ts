@@ -139,4 +139,30 @@ describe.skipIf(!kubectl)("kubectl", () => {
     child.kill();
     await child.exited;
   }, 30_000);
+
+  test("apply --server-side makes, changes and names conflicts; delete -f removes", async () => {
+    const file = join(api.dir, "ssa.yaml");
+    const write = (value: string) =>
+      writeFileSync(
+        file,
+        `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ssa, namespace: default}\ndata: {a: ${value}}\n`,
+      );
+    const word = ({ code, out }: { code: number; out: string }) => [code, out.trim()];
+    write("one");
+    const applied = [0, "configmap/ssa serverside-applied"];
+    expect(word(await run("apply", "--server-side", "-f", file))).toEqual(applied);
+    write("two");
+    expect(word(await run("apply", "--server-side", "-f", file))).toEqual(applied);
+    const value = await run("get", "cm", "ssa", "-n", "default", "-o", "jsonpath={.data.a}");
+    expect(value.out).toBe("two");
+    write("three");
+    const other = await run("apply", "--server-side", "--field-manager", "other", "-f", file);
+    expect([other.code, other.err.includes("conflict"), other.err.includes(".data.a")]).toEqual([
+      1,
+      true,
+      true,
+    ]);
+    expect((await run("delete", "-f", file)).code).toBe(0);
+    expect((await run("get", "-f", file)).err).toContain('configmaps "ssa" not found');
+  }, 30_000);
 });
