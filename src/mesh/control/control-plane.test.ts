@@ -7,6 +7,7 @@ import { type FakeClock, fakeClock } from "../../testkit/fake-clock.ts";
 import { createFakeKube, type FakeKube, settle } from "../../testkit/fake-kube.ts";
 import { type NodeInfo, typeUrl } from "../../xds/protocol/index.ts";
 import { type ControlPlane, createControlPlane } from "./index.ts";
+import { limits } from "./limits.ts";
 
 const log = createLogger({ sink: () => {} });
 const cleanup: (() => void)[] = [];
@@ -251,6 +252,42 @@ describe("createControlPlane()", () => {
     await rig.pass(100);
     expect(rig.plane.info().translations).toBe(before + 1);
     expect(rig.plane.mesh?.routes.length).toBe(1);
+  });
+
+  test("under writes without a pause each version is rendered and pushed within the debounce's limit", async () => {
+    const rig = await start(two());
+    const me = node("productpage", { namespace: "default", serviceAccount: "productpage" });
+    const waiting: { version: number; at: number }[] = [];
+    const took: number[] = [];
+    const push = (): void => {
+      const routes = rig.plane.source.resources(me, typeUrl.route)!;
+      expect(routes.size).toBeGreaterThan(0);
+      const shown = rig.plane.mesh!.routes[0]?.rules[0]?.timeoutMs ?? 0;
+      while (waiting[0] !== undefined && waiting[0].version * 1000 <= shown)
+        took.push(rig.clock.now() - waiting.shift()!.at);
+    };
+    cleanup.push(rig.plane.source.subscribe(me, push));
+    for (let version = 1; version <= 100; version++) {
+      waiting.push({ version, at: rig.clock.now() });
+      rig.kube.put(refs.virtualService, {
+        apiVersion: "networking.istio.io/v1",
+        kind: "VirtualService",
+        metadata: { name: "r", namespace: "default" },
+        spec: {
+          hosts: ["reviews"],
+          http: [{ timeout: `${version}s`, route: [{ destination: { host: "reviews" } }] }],
+        },
+      });
+      // Shorter than the quiet that the debounce waits for: only its limit makes it run.
+      for (let ms = 0; ms < 20; ms += 5) {
+        rig.clock.advance(5);
+        await settle(2);
+      }
+    }
+    await rig.pass(300);
+    expect(took).toHaveLength(100);
+    expect(Math.max(...took)).toBeLessThanOrEqual(limits.configMaxMs);
+    expect(limits.configMaxMs).toBeLessThanOrEqual(250);
   });
 
   test("statuses are written once, and our own write does not make us translate again", async () => {

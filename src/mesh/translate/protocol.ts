@@ -29,6 +29,8 @@ export function protocolOf(
   field: Field,
 ): Protocol {
   const app = appProtocol?.toLowerCase().replace(/^kubernetes\.io\//, "");
+  if (app === "ws")
+    field.at("appProtocol").ignored("WebSocket upgrades are not in effect yet: the port serves plain HTTP");
   if (app !== undefined && Object.hasOwn(words, app)) return words[app]!;
   const lower = name.toLowerCase();
   const word = lower.startsWith("grpc-web") ? "grpc-web" : (lower.split("-")[0] ?? "");

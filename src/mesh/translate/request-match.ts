@@ -93,6 +93,8 @@ export function parseRequestMatch(field: Field): RequestMatch | undefined {
 function parseHeaders(field: Field, invert: boolean): HeaderMatch[] {
   return field.entries().flatMap(([key, value]) => {
     const name = key.toLowerCase();
+    if (name === "upgrade")
+      value.ignored("WebSocket upgrades are not in effect yet: the request goes on as plain HTTP");
     if (notHeaders.includes(name)) {
       value.ignored(`${name} is matched by its own field: this entry is not in effect`);
       return [];

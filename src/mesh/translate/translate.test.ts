@@ -242,3 +242,35 @@ test("positions of the annotation: the field's own, else the nearest around it, 
   expect(sourceOf(at, "spec.http[10]")).toBe("dir/a.yaml:3:1");
   expect(sourceOf(undefined, "spec")).toBeUndefined();
 });
+
+test("WebSocket upgrades are said not to be in effect, at the match and at the port", () => {
+  const objects = [
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "reviews", namespace: "default" },
+      spec: { selector: { app: "r" }, ports: [{ name: "x", port: 80, appProtocol: "kubernetes.io/ws" }] },
+    },
+    {
+      apiVersion: "networking.istio.io/v1",
+      kind: "VirtualService",
+      metadata: { name: "r", namespace: "default" },
+      spec: {
+        hosts: ["reviews"],
+        http: [
+          {
+            match: [{ headers: { Upgrade: { exact: "websocket" } } }],
+            route: [{ destination: { host: "reviews" } }],
+          },
+        ],
+      },
+    },
+  ];
+  const said = translate(buildSnapshot(objects)).statuses.flatMap((s) =>
+    s.messages.filter((m) => m.message.startsWith("WebSocket")).map((m) => [m.severity, m.field]),
+  );
+  expect(said).toEqual([
+    ["ignored", "spec.ports[0].appProtocol"],
+    ["ignored", "spec.http[0].match[0].headers.Upgrade"],
+  ]);
+});
