@@ -112,4 +112,5 @@ test("before any workload exists: a policy says what it does, and what waits for
   ]);
   expect(of("VirtualService").waits).toEqual(["service reviews.default.svc.cluster.local"]);
   expect(of("VirtualService").errors).toEqual([]);
+  expect(of("VirtualService").notes.map((m) => m.code)).toEqual(["no-timeout", "no-timeout"]);
 });

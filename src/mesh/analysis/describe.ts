@@ -58,14 +58,19 @@ export function describe(
         differs: of("warning"),
         ignored: of("ignored"),
         errors,
-        notes: of("note"),
+        // The same was said as waiting.
+        notes: of("note").filter((m) => !(m.code === "host-outside" && waits.has(`service ${serviceIn(m)}`))),
       };
     });
 }
 
+function serviceIn({ message }: Pick<StatusMessage, "message">): string | undefined {
+  return /there is no service ([^\s:]+)/.exec(message)?.[1];
+}
+
 /** A thing that may yet come; undefined: an error that stays one until somebody mends it. */
 function waitsFor({ code, message }: StatusMessage): string | undefined {
-  const service = /there is no service ([^\s:]+)/.exec(message)?.[1];
+  const service = serviceIn({ message });
   if (code === "unknown-host" && service !== undefined) return `service ${service}`;
   const subset = /subset (\S+) of ([^\s:]+)/.exec(message);
   return code === "empty-subset" && subset ? `endpoints of subset ${subset[1]} of ${subset[2]}` : undefined;
