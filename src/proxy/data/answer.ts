@@ -1,6 +1,6 @@
 /** Writes an answer to a HTTP/1 client: head, body in its framing, trailers. Used again for each answer of a connection. */
 import type { HeaderList } from "../../wire/http/index.ts";
-import { chunkEnd, chunkHead, encodeResponseHead, type Framing, lastChunk } from "../../wire/http1/index.ts";
+import { chunkEnd, chunkHead, type Framing, lastChunk, responseHead } from "../../wire/http1/index.ts";
 import type { Writer } from "./writer.ts";
 
 const closing = { close: true } as const;
@@ -29,7 +29,7 @@ export class Answer {
     this.chunked = how.framing.kind === "chunked" && how.body;
     this.trailers = undefined;
     const options = how.close ? closing : how.version === 10 ? keeping : undefined;
-    this.writer.text(encodeResponseHead(status, headers, how.framing, options));
+    this.writer.head(responseHead(status, headers, how.framing, options));
   }
 
   data(chunk: Uint8Array): void {

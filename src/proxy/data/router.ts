@@ -9,10 +9,10 @@ import { type HeaderList, setHeader } from "../../wire/http/index.ts";
 import {
   chunkEnd,
   chunkHead,
-  encodeRequestHead,
   type Framing,
   lastChunk,
   type ResponseHead,
+  requestHead,
 } from "../../wire/http1/index.ts";
 import { clusterWord } from "../config/index.ts";
 import { release } from "./breaker.ts";
@@ -200,9 +200,7 @@ export class Router implements Waiter, UpstreamUser, Timed {
     info.upstreamLocalAddress = upstream.localAddress;
     if (info.upstreamStart < 0) info.upstreamStart = this.sentAt - info.start;
     upstream.begin(this, info.method);
-    upstream.writer.text(
-      encodeRequestHead(info.method, info.path, this.headersFor(upstream), request.framing),
-    );
+    upstream.writer.head(requestHead(info.method, info.path, this.headersFor(upstream), request.framing));
     for (const chunk of this.body) this.sendChunk(upstream, chunk);
     this.trimBody();
     if (this.requestComplete) {

@@ -2,11 +2,12 @@
  * What is to be written to a socket: text and bytes are gathered and leave in one write at `flush` (no corking in
  * Bun: head and body must be joined). What the kernel does not take is copied and goes on at drain.
  */
+import { EncodedHead, type Latin1Target } from "../../wire/http1/index.ts";
 import type { Socket } from "./socket.ts";
 
-/** Bun has Node's latin1Write, its types have not. */
-type Scratch = Buffer & { latin1Write(text: string, offset: number): number };
-const scratch = Buffer.allocUnsafeSlow(128 * 1024) as Scratch;
+const scratch = Buffer.allocUnsafeSlow(128 * 1024) as unknown as Latin1Target;
+
+type Part = string | EncodedHead | Uint8Array;
 
 export class Writer {
   socket: Socket | null = null;
@@ -14,7 +15,7 @@ export class Writer {
   queued = 0;
   /** Bytes given to the socket and queued, ever. */
   total = 0;
-  private parts: (string | Uint8Array)[] = [];
+  private parts: Part[] = [];
   private gathered = 0;
   private queue: Uint8Array[] = [];
 
@@ -22,6 +23,12 @@ export class Writer {
   text(text: string): void {
     this.parts.push(text);
     this.gathered += text.length;
+  }
+
+  /** Its fields must stay as they are until `flush`. */
+  head(head: EncodedHead): void {
+    this.parts.push(head);
+    this.gathered += head.length;
   }
 
   /** The view must stay valid until `flush`. */
@@ -44,13 +51,14 @@ export class Writer {
     const { parts, socket } = this;
     if (socket === null || this.queued > 0) {
       for (const part of parts) this.hold(part, 0);
-    } else if (parts.length === 1 && typeof parts[0] !== "string") {
-      this.write(parts[0]!, size);
+    } else if (parts.length === 1 && parts[0] instanceof Uint8Array) {
+      this.write(parts[0], size);
     } else if (size <= scratch.length) {
       let at = 0;
       for (let i = 0; i < parts.length; i++) {
         const part = parts[i]!;
-        if (typeof part === "string") at += scratch.latin1Write(part, at);
+        if (part instanceof EncodedHead) at = part.write(scratch, at);
+        else if (typeof part === "string") at += scratch.latin1Write(part, at);
         else {
           scratch.set(part, at);
           at += part.length;
@@ -95,20 +103,22 @@ export class Writer {
     if (taken >= 0 && taken < size) this.hold(bytes.subarray(0, size), taken);
   }
 
-  private writeEach(parts: readonly (string | Uint8Array)[]): void {
+  private writeEach(parts: readonly Part[]): void {
     for (const part of parts) {
       if (this.queued > 0) {
         this.hold(part, 0);
         continue;
       }
-      const bytes = typeof part === "string" ? Buffer.from(part, "latin1") : part;
+      const bytes = part instanceof Uint8Array ? part : Buffer.from(part.toString(), "latin1");
       this.write(bytes, bytes.length);
     }
   }
 
-  private hold(part: string | Uint8Array, from: number): void {
+  private hold(part: Part, from: number): void {
     const copy =
-      typeof part === "string" ? Buffer.from(part, "latin1") : Uint8Array.prototype.slice.call(part, from);
+      part instanceof Uint8Array
+        ? Uint8Array.prototype.slice.call(part, from)
+        : Buffer.from(part.toString(), "latin1");
     if (copy.length === 0) return;
     this.queue.push(copy);
     this.queued += copy.length;

@@ -2,10 +2,14 @@ export {
   chunkEnd,
   chunkHead,
   continueResponse,
+  EncodedHead,
   encodeRequestHead,
   encodeResponseHead,
+  type Latin1Target,
   lastChunk,
   requestFraming,
+  requestHead,
+  responseHead,
 } from "./encode.ts";
 export { stripHopByHop } from "./hop-by-hop.ts";
 export { defaultHttp1Limits, type Http1Limits } from "./limits.ts";
