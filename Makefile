@@ -10,7 +10,7 @@ setup: $(SETUP)
 
 $(BUN):
 	@mkdir -p .tools
-	@npm install --silent --no-save --no-package-lock --no-audit --no-fund --prefix .tools bun@$(BUN_VERSION)
+	@npm install --loglevel=error --no-save --no-package-lock --no-audit --no-fund --prefix .tools bun@$(BUN_VERSION)
 
 $(SETUP): $(BUN) package.json bun.lock tools/proto.ts tools/schemas.ts $(shell find src/proto/local -name '*.proto')
 	@$(BUN) install --frozen-lockfile --silent
