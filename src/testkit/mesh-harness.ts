@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Dev, startDev } from "../app/dev/index.ts";
 import { applyManifests, parseManifest } from "../app/manifests/index.ts";
 import { type Sidecar, startSidecar } from "../app/sidecar/index.ts";
-import { createLogger, delay, systemClock, systemRng } from "../base/index.ts";
+import { type Clock, createLogger, delay, systemClock, systemRng } from "../base/index.ts";
 import { kindOf, parseApiVersion } from "../kube/kinds/index.ts";
 
 export type Application = (request: Request) => Response | Promise<Response>;
@@ -64,7 +64,7 @@ export async function eventually<T>(
 
 /** Starts the control plane's side; nothing outlives stop(). */
 export async function startMesh(
-  options: { defaultMtls?: "strict" | "permissive" } = {},
+  options: { defaultMtls?: "strict" | "permissive"; clock?: Clock } = {},
 ): Promise<MeshHarness> {
   const dir = mkdtempSync(join(tmpdir(), "weft-mesh-"));
   const start = (ports: { api: number; xds: number; plainXds: number; debug: number }): Promise<Dev> =>
@@ -72,9 +72,9 @@ export async function startMesh(
       dataDir: join(dir, "data"),
       apiPort: ports.api,
       ports,
+      clock: systemClock,
       ...options,
       storeWorker: () => new Worker(new URL("../store-worker.ts", import.meta.url)),
-      clock: systemClock,
       rng: systemRng,
       log,
     });

@@ -80,3 +80,13 @@ test("debug pages need a token and nothing is changed there", async () => {
   expect((await fetch(`${at}/debug/syncz`, { method: "POST" })).status).toBe(405);
   expect((await fetch(`${at}/ready`)).status).toBe(200);
 });
+
+test("the debug port answers no page of the web that took its address (DNS rebinding)", async () => {
+  const at = `http://${mesh.dev.plane.debugAddress}`;
+  const port = mesh.dev.plane.debugAddress.split(":").pop();
+  for (const host of ["evil.example", `evil.example:${port}`, "127.0.0.1.evil.example", "localhost.evil"])
+    for (const page of ["/metrics", "/ready", "/debug/syncz"])
+      expect((await fetch(`${at}${page}`, { headers: { host } })).status).toBe(403);
+  for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])
+    expect((await fetch(`${at}/metrics`, { headers: { host } })).status).toBe(200);
+});

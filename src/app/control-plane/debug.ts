@@ -3,6 +3,7 @@ import type { Server } from "bun";
 import type { Clock, Logger } from "../../base/index.ts";
 import { type KubeClient, KubeError } from "../../kube/client/index.ts";
 import type { ControlPlane } from "../../mesh/control/index.ts";
+import { trustedHost } from "../../proxy/admin/index.ts";
 import type { GrpcServer } from "../../wire/grpc/index.ts";
 import { shortTypeName } from "../../xds/protocol/index.ts";
 import type { XdsServer } from "../../xds/server/index.ts";
@@ -72,6 +73,8 @@ export function startDebug(options: DebugOptions): DebugServer {
     development: false,
     async fetch(request) {
       const { pathname } = new URL(request.url);
+      if (!trustedHost(request.headers.get("host")))
+        return text("the Host header names no address of this server\n", 403);
       if (request.method !== "GET") return text("only GET\n", 405);
       if (pathname === "/ready" || pathname === "/healthz") return text("ready\n");
       if (pathname === "/metrics") return text(metricsPage(options));
