@@ -5,6 +5,7 @@ import type { DeleteFlags } from "./commands/delete.ts";
 import type { DemoFlags } from "./commands/demo.ts";
 import type { DevFlags } from "./commands/dev.ts";
 import type { GetFlags } from "./commands/get.ts";
+import type { InstallFlags } from "./commands/install.ts";
 import type { ProxyFlags } from "./commands/proxy.ts";
 import type { ProxyStatusFlags } from "./commands/proxy-status.ts";
 import type { RunFlags } from "./commands/run.ts";
@@ -108,6 +109,23 @@ const apply = buildCommand<ApplyFlags, [], CliContext>({
     aliases: { f: "filename", n: "namespace", o: "output" },
   },
   docs: { brief: "create or change the objects of a manifest; errors name file, line and column" },
+});
+
+const install = buildCommand<InstallFlags, [], CliContext>({
+  loader: async () => (await import("./commands/install.ts")).install,
+  parameters: {
+    flags: {
+      ...clientFlags,
+      crds: switchFlag("the CustomResourceDefinitions of the kinds that Weft reads (required)"),
+      dryRun,
+      output: textFlag(
+        "yaml or json: print, install nothing; for kubectl apply --server-side -f -",
+        "FORMAT",
+      ),
+    },
+    aliases: { n: "namespace", o: "output" },
+  },
+  docs: { brief: "make a Kubernetes cluster ready for Weft" },
 });
 
 const validate = buildCommand<{ readonly filename?: readonly string[] }, string[], CliContext>({
@@ -247,6 +265,7 @@ export const routes = {
   why,
   proxy,
   "control-plane": controlPlane,
+  install,
   validate,
   demo,
   version,

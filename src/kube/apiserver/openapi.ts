@@ -92,6 +92,7 @@ function operation(
 
 /** Our schema in OpenAPI's words. */
 export function openApiSchema(schema: Schema): Record<string, unknown> {
+  if (schema.recursive) return { type: "object", "x-kubernetes-preserve-unknown-fields": true };
   const { properties, items, additionalProperties, intOrString, anything, mergeKey, mergeSet, ...plain } =
     schema;
   return {

@@ -1,5 +1,4 @@
 /** What `kubectl get` shows of each kind, beside NAME and AGE. */
-import type { DestinationRule, PeerAuthentication, VirtualService, WorkloadEntry } from "./istio-types.ts";
 import type {
   ConfigMap,
   EndpointSlice,
@@ -18,6 +17,8 @@ export interface ColumnDefinition {
   readonly description: string;
   /** Shown only with `-o wide`. */
   readonly wide?: boolean;
+  /** Where a CustomResourceDefinition finds the cell; kinds that a cluster does not serve itself have it. */
+  readonly jsonPath?: string;
   readonly value: (object: KubeObject) => string | number | undefined;
 }
 
@@ -28,6 +29,24 @@ function column<T extends KubeObject>(
   more: Partial<Pick<ColumnDefinition, "type" | "wide">> = {},
 ): ColumnDefinition {
   return { name, type: "string", description, value: (object) => value(object as T), ...more };
+}
+
+/** A column as a CustomResourceDefinition can say it: scalars as they are, lists and objects as JSON. */
+function at(
+  name: string,
+  description: string,
+  jsonPath: string,
+  more: Partial<Pick<ColumnDefinition, "type" | "wide">> = {},
+): ColumnDefinition {
+  const steps = jsonPath.split(".").slice(1);
+  const value = (object: KubeObject): string | number | undefined => {
+    let found: unknown = object;
+    for (const step of steps)
+      found = found !== null && typeof found === "object" ? (found as KubeObject)[step] : undefined;
+    if (found === undefined || found === null) return undefined;
+    return typeof found === "string" || typeof found === "number" ? found : JSON.stringify(found);
+  };
+  return { name, type: "string", description, jsonPath, value, ...more };
 }
 
 const count = (value: unknown): number =>
@@ -87,30 +106,16 @@ export const columns: Readonly<Record<string, readonly ColumnDefinition[]>> = {
     ),
   ],
   VirtualService: [
-    column<VirtualService>("Gateways", "Gateways and sidecars that obey it.", (o) => json(o.spec?.gateways)),
-    column<VirtualService>("Hosts", "Hosts whose traffic it rules.", (o) => json(o.spec?.hosts)),
+    at("Gateways", "Gateways and sidecars that obey it.", ".spec.gateways"),
+    at("Hosts", "Hosts whose traffic it rules.", ".spec.hosts"),
   ],
-  DestinationRule: [column<DestinationRule>("Host", "The service it is about.", (o) => o.spec?.host)],
+  DestinationRule: [at("Host", "The service it is about.", ".spec.host")],
   WorkloadEntry: [
-    column<WorkloadEntry>("Address", "Address of the workload.", (o) => o.spec?.address),
-    column<WorkloadEntry>("Service Account", "Identity of the workload.", (o) => o.spec?.serviceAccount, {
-      wide: true,
-    }),
+    at("Address", "Address of the workload.", ".spec.address"),
+    at("Service Account", "Identity of the workload.", ".spec.serviceAccount", { wide: true }),
   ],
-  PeerAuthentication: [column<PeerAuthentication>("Mode", "Mutual TLS mode.", (o) => o.spec?.mtls?.mode)],
-  ServiceProfile: [
-    column(
-      "Routes",
-      "Number of routes.",
-      (o) => count((o.spec as { routes?: unknown } | undefined)?.routes),
-      {
-        type: "integer",
-      },
-    ),
-  ],
+  PeerAuthentication: [at("Mode", "Mutual TLS mode.", ".spec.mtls.mode")],
 };
-
-const json = (values: readonly string[] | undefined): string | undefined => values && JSON.stringify(values);
 
 function subject(event: Event): string {
   const about = event.involvedObject ?? (event["regarding"] as Event["involvedObject"] | undefined);

@@ -1,5 +1,6 @@
 export type { ColumnDefinition } from "./columns.ts";
 export { isIpv4 } from "./core-rules.ts";
+export { crdOf, crdVersion, customResourceDefinitions, isCustomGroup } from "./crds.ts";
 export { applyDefaults } from "./defaults.ts";
 export type * from "./istio-types.ts";
 export type * from "./linkerd-types.ts";

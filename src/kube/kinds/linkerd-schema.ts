@@ -8,7 +8,7 @@ const CONDITION_DEPTH = 8;
 
 function nested(leaf: Readonly<Record<string, Schema>>, depth: number): Schema {
   if (depth === 0) return object(leaf);
-  const inner = nested(leaf, depth - 1);
+  const inner: Schema = { ...nested(leaf, depth - 1), recursive: true };
   return object({ ...leaf, all: array(inner), any: array(inner), not: inner });
 }
 

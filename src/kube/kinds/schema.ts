@@ -25,6 +25,8 @@ export interface Schema {
   readonly intOrString?: boolean;
   /** Anything goes, unknown fields are kept (`x-kubernetes-preserve-unknown-fields`). */
   readonly anything?: boolean;
+  /** Repeats what surrounds it: where schemas are written out, it is an object of unknown fields. */
+  readonly recursive?: boolean;
   readonly mergeKey?: string;
   readonly mergeSet?: boolean;
 }
