@@ -243,21 +243,28 @@ test("a data thread that dies is started again with the full state, unready mean
   const labels = ["envoy_cluster_name", "a"];
   const dying = threads[1]!;
   dying.say({ kind: "series", slot: 300, name: "envoy_cluster_upstream_cx_active", labels });
+  const ledger = new Int32Array(dying.init!.ledger);
   dying.say({ kind: "series", slot: 301, name: "envoy_cluster_upstream_rq_total", labels });
   const row = new Float64Array(dying.init!.metrics);
   row[300] = 3;
   row[301] = 7;
   const slot = (threads[0]!.running.get("cluster a") as ClusterConfig).slot;
-  Atomics.store(words(), slot + clusterWord.connections, 5);
+  const host = (threads[0]!.running.get("endpoints a") as EndpointsConfig).endpoints[0]!.slot;
+  const counts = [slot + clusterWord.connections, slot + clusterWord.retries, host + endpointWord.active];
+  for (const word of counts) {
+    Atomics.store(words(), word, 5);
+    ledger[word] = 3;
+  }
   dying.die();
   expect(agent.ready()).toBe(false);
-  expect(Atomics.load(words(), slot + clusterWord.connections)).toBe(2);
+  for (const word of counts) expect(Atomics.load(words(), word)).toBe(2);
   expect(events.at(-1)).toEqual({ kind: "thread-died", thread: 1, reason: "exit" });
   clock.advance(restartMaxMs);
   await put(agent, ClusterSchema, []);
   expect(threads.length).toBe(3);
   expect(agent.restarts).toBe(1);
   const again = threads[2]!;
+  expect(new Int32Array(again.init!.ledger).some((held) => held !== 0)).toBe(false);
   expect([...again.running.keys()]).toEqual(["cluster a", "endpoints a", "route t", "listener l"]);
   expect([...again.secrets.keys()]).toEqual(["ROOTCA"]);
   expect(agent.ready()).toBe(true);

@@ -5,7 +5,6 @@ import { lockAddress } from "../../wire/socket/index.ts";
 import { AccessLogWriter } from "../access-log/index.ts";
 import type { CompiledListener } from "../compile/index.ts";
 import {
-  clusterWord,
   type FromWorker,
   metricRowWords,
   type ResourceChange,
@@ -38,13 +37,6 @@ export function createAgent(options: AgentOptions): Agent {
   return new ProxyAgent(options);
 }
 
-/** Gauges of a thread that died, and the shared count that each stands for. */
-const sharedGauges: Readonly<Record<string, number>> = {
-  envoy_cluster_upstream_cx_active: clusterWord.connections,
-  envoy_cluster_upstream_rq_active: clusterWord.requests,
-  envoy_cluster_upstream_rq_pending_active: clusterWord.pending,
-};
-
 class ProxyAgent implements Agent {
   readonly started: Promise<void>;
   readonly node: AgentOptions["node"];
@@ -53,6 +45,8 @@ class ProxyAgent implements Agent {
   private readonly words = new Int32Array(this.shared);
   private readonly state = new ResourceState(new SlotTable(this.words));
   private readonly metrics = new MetricStore();
+  /** What each thread holds of the shared counts. */
+  private readonly ledgers = new Map<number, Int32Array>();
   private readonly threads: ThreadGroup;
   private readonly warmingPart: Warming;
   private readonly sweeps: OutlierSweeps;
@@ -239,11 +233,14 @@ class ProxyAgent implements Agent {
   private threadInit(index: number): WorkerInit {
     const metrics = new SharedArrayBuffer(metricRowWords * Float64Array.BYTES_PER_ELEMENT);
     this.metrics.addRow(index, new Float64Array(metrics));
+    const ledger = new SharedArrayBuffer(this.shared.byteLength);
+    this.ledgers.set(index, new Int32Array(ledger));
     const { node, proxyCredential, rng } = this.options;
     return {
       kind: "init",
       index,
       shared: this.shared,
+      ledger,
       metrics,
       peerMetadata: peerMetadata(node.peer),
       peerMetadataId: node.id,
@@ -288,12 +285,12 @@ class ProxyAgent implements Agent {
 
   /** Takes back from the shared counts what the thread held when it died. */
   private buried(index: number, reason: string): void {
-    for (const { name, labels, values } of this.metrics.retire(index)) {
-      const word = sharedGauges[name];
-      const at = labels.indexOf("envoy_cluster_name");
-      const slot = at === -1 ? undefined : this.state.clusterSlot(labels[at + 1]!);
-      if (word !== undefined && slot !== undefined) Atomics.sub(this.words, slot + word, values[0]!);
-    }
+    this.metrics.retire(index);
+    const ledger = this.ledgers.get(index);
+    this.ledgers.delete(index);
+    ledger?.forEach((held, word) => {
+      if (held !== 0) Atomics.sub(this.words, word, held);
+    });
     this.emit({ kind: "thread-died", thread: index, reason });
   }
 

@@ -21,6 +21,8 @@ export interface WorkerInit {
   readonly index: number;
   /** Int32 table of shared.ts. */
   readonly shared: SharedArrayBuffer;
+  /** Int32 words as in `shared`: what this thread holds of each count, for the agent to take back should it die. */
+  readonly ledger: SharedArrayBuffer;
   /** This thread's metric rows, a Float64Array with this thread as its single writer. */
   readonly metrics: SharedArrayBuffer;
   /** Value of x-envoy-peer-metadata / -id to send on the first request of each mesh connection. */

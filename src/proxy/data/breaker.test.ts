@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { clusterWord, sharedWords } from "../config/index.ts";
+import { clusterWord, endpointWord, sharedWords } from "../config/index.ts";
+import { SharedCounts } from "./breaker.ts";
 import {
   change,
   connect,
@@ -136,4 +137,30 @@ test("max_requests refuses the request past the limit", async () => {
   await over!.inbox.match(/overflow$/);
   backend.release();
   for (const client of clients) await client.inbox.match(/done$/);
+});
+
+test("the ledger holds what this thread holds of each count, retries and endpoints too, and nothing at the end", async () => {
+  const backend = holding();
+  const shared = new SharedArrayBuffer(sharedWords * 4);
+  const planes = [testPlane({ shared }), testPlane({ shared, seed: 2 })];
+  for (const plane of planes) configure(plane, backend);
+  const clients = await send(planes, 8);
+  const { table } = planes[0]!;
+  const word = endpoint(backend.port, 0).slot + endpointWord.active;
+  await settled(table, word, 8);
+  for (const { ledger } of planes)
+    for (const w of [clusterWord.connections, clusterWord.requests, word]) expect(ledger[w]).toBe(4);
+  backend.release();
+  for (const client of clients) {
+    await client.inbox.match(/done$/);
+    client.end();
+  }
+  for (const { ledger } of planes) {
+    await settled(ledger, word, 0);
+    expect(ledger[clusterWord.requests]).toBe(0);
+    expect(ledger[clusterWord.connections]).toBe(4);
+  }
+  const counts = new SharedCounts(new Int32Array(32), new Int32Array(32));
+  expect([counts.tryAcquireRetry(0, breaker), counts.tryAcquire(0, 0)]).toEqual([true, false]);
+  expect([counts.load(clusterWord.retries), counts.load(0)]).toEqual([1, 0]);
 });

@@ -6,7 +6,6 @@ import {
   endpointWord,
   type Peer,
 } from "../config/index.ts";
-import { tryAcquire } from "./breaker.ts";
 import { ClusterMetrics } from "./cluster-metrics.ts";
 import { chooseTier, createPicker, type Picker, type Tier, tiers } from "./lb/index.ts";
 import { recordLocalFailure, recordStatus } from "./outlier.ts";
@@ -72,7 +71,7 @@ export class Cluster implements PoolCluster {
     this.name = config.name;
     this.config = config;
     this.metrics = new ClusterMetrics(runtime.metrics, config.name);
-    this.waits = new SharedWaits(runtime.table, config.slot, {
+    this.waits = new SharedWaits(runtime.counts, config.slot, {
       onBlocked: () => this.letGo(),
       onFreed: () => this.serveBlocked(),
     });
@@ -193,7 +192,7 @@ export class Cluster implements PoolCluster {
   }
 
   releaseRetry(): void {
-    Atomics.sub(this.runtime.table, this.slot + clusterWord.retries, 1);
+    this.runtime.counts.release(this.slot + clusterWord.retries);
   }
 
   countRetryOverflow(): void {
@@ -204,8 +203,7 @@ export class Cluster implements PoolCluster {
 
   acquireConnection(): boolean {
     const word = this.slot + clusterWord.connections;
-    const { table } = this.runtime;
-    if (tryAcquire(table, word, this.limits.maxConnections) || this.evictIdle(word)) {
+    if (this.runtime.counts.tryAcquire(word, this.limits.maxConnections) || this.evictIdle(word)) {
       this.held++;
       if (this.held === 1) this.waits.setStarving(false);
       return true;
@@ -218,7 +216,7 @@ export class Cluster implements PoolCluster {
     for (const host of this.hosts) {
       if (host.pool.idle.length === 0) continue;
       host.pool.closeIdle();
-      return tryAcquire(this.runtime.table, word, this.limits.maxConnections);
+      return this.runtime.counts.tryAcquire(word, this.limits.maxConnections);
     }
     return false;
   }

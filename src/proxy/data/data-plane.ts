@@ -13,6 +13,7 @@ import type {
   WorkerInit,
 } from "../config/index.ts";
 import { AccessLogger } from "./access-log.ts";
+import { SharedCounts } from "./breaker.ts";
 import { Cluster } from "./cluster.ts";
 import { DrainJob } from "./drain.ts";
 import { DynamicHosts } from "./dynamic-hosts.ts";
@@ -85,13 +86,15 @@ class DataPlaneOfThread implements DataPlane {
       }),
     );
     const metrics = new Metrics(new Float64Array(init.metrics), post);
+    const table = new Int32Array(init.shared);
     const runtime = {
       clock,
       rng,
       post,
       metrics,
       wheel: new TimerWheel(clock),
-      table: new Int32Array(init.shared),
+      table,
+      counts: new SharedCounts(table, new Int32Array(init.ledger)),
     };
     this.dynamic = new DynamicHosts(clock, (host, port) => this.isOwnAddress(host, port));
     this.plane = {

@@ -7,7 +7,6 @@
  */
 import { assert } from "../../base/index.ts";
 import { clusterWord, endpointWord } from "../config/index.ts";
-import { tryAcquire } from "./breaker.ts";
 import type { ClusterMetrics } from "./cluster-metrics.ts";
 import type { TryFailure } from "./retry-policy.ts";
 import type { Runtime } from "./runtime.ts";
@@ -84,10 +83,10 @@ export class Pool implements UpstreamOwner {
   /** A connection at once, "queued" (the waiter hears later), or "overflow". `fresh`: not one that was kept. */
   acquire(waiter: Waiter, fresh: boolean): Upstream | "queued" | "overflow" {
     const { cluster } = this;
-    const { table } = this.runtime;
+    const { table, counts } = this.runtime;
     const requests = cluster.slot + clusterWord.requests;
     if (!fresh && this.idle.length > 0) {
-      if (!tryAcquire(table, requests, cluster.limits.maxRequests))
+      if (!counts.tryAcquire(requests, cluster.limits.maxRequests))
         return this.overflow(clusterWord.rqOverflow);
       const connection = this.idle.pop()!;
       connection.idle = false;
@@ -97,7 +96,7 @@ export class Pool implements UpstreamOwner {
     if (Atomics.load(table, requests) >= cluster.limits.maxRequests)
       return this.overflow(clusterWord.rqOverflow);
     if (this.connecting > this.waiting || cluster.acquireConnection()) {
-      if (!tryAcquire(table, requests, cluster.limits.maxRequests)) {
+      if (!counts.tryAcquire(requests, cluster.limits.maxRequests)) {
         if (this.connecting <= this.waiting) this.giveBackConnection();
         return this.overflow(clusterWord.rqOverflow);
       }
@@ -110,7 +109,7 @@ export class Pool implements UpstreamOwner {
     }
     cluster.metrics.add(cluster.metrics.connectionOverflow, 1);
     Atomics.add(table, cluster.slot + clusterWord.cxOverflow, 1);
-    if (!tryAcquire(table, cluster.slot + clusterWord.pending, cluster.limits.maxPendingRequests)) {
+    if (!counts.tryAcquire(cluster.slot + clusterWord.pending, cluster.limits.maxPendingRequests)) {
       cluster.metrics.add(cluster.metrics.pendingOverflow, 1);
       return this.overflow(clusterWord.pendingOverflow);
     }
@@ -204,7 +203,7 @@ export class Pool implements UpstreamOwner {
   }
 
   private giveBackConnection(): void {
-    Atomics.sub(this.runtime.table, this.cluster.slot + clusterWord.connections, 1);
+    this.runtime.counts.release(this.cluster.slot + clusterWord.connections);
   }
 
   private overflow(word: number): "overflow" {
@@ -243,7 +242,7 @@ export class Pool implements UpstreamOwner {
   /** The first waiter, counted as a request from now on. Those over max_requests are refused. */
   private dequeue(): Waiter | null {
     const { cluster } = this;
-    const { table } = this.runtime;
+    const { counts } = this.runtime;
     for (let waiter = this.first; waiter; waiter = this.first) {
       this.unlink(waiter);
       const reserved = Math.min(this.waiting, this.connecting);
@@ -252,7 +251,7 @@ export class Pool implements UpstreamOwner {
         this.balance();
         return waiter;
       }
-      const allowed = tryAcquire(table, cluster.slot + clusterWord.requests, cluster.limits.maxRequests);
+      const allowed = counts.tryAcquire(cluster.slot + clusterWord.requests, cluster.limits.maxRequests);
       this.balance();
       if (allowed) return waiter;
       this.overflow(clusterWord.rqOverflow);
@@ -265,7 +264,7 @@ export class Pool implements UpstreamOwner {
     const { metrics } = this.cluster;
     assert(!connection.closed && !connection.attached, "a free connection serves one request");
     connection.attached = true;
-    Atomics.add(this.runtime.table, this.slot + endpointWord.active, 1);
+    this.runtime.counts.add(this.slot + endpointWord.active, 1);
     metrics.add(metrics.active, 1);
     metrics.add(metrics.requests, 1);
   }
@@ -273,23 +272,23 @@ export class Pool implements UpstreamOwner {
   private detach(connection: Upstream): void {
     const { metrics, slot } = this.cluster;
     connection.attached = false;
-    Atomics.sub(this.runtime.table, slot + clusterWord.requests, 1);
-    Atomics.sub(this.runtime.table, this.slot + endpointWord.active, 1);
+    this.runtime.counts.release(slot + clusterWord.requests);
+    this.runtime.counts.release(this.slot + endpointWord.active);
     metrics.add(metrics.active, -1);
   }
 
   /** Brings the shared counts in line with the queue. */
   private balance(): void {
     const { cluster } = this;
-    const { table } = this.runtime;
+    const { counts } = this.runtime;
     const reserved = Math.min(this.waiting, this.connecting);
     if (reserved !== this.reserved) {
-      Atomics.add(table, cluster.slot + clusterWord.requests, reserved - this.reserved);
+      counts.add(cluster.slot + clusterWord.requests, reserved - this.reserved);
       this.reserved = reserved;
     }
     const pending = this.waiting - reserved;
     if (pending === this.pending) return;
-    Atomics.add(table, cluster.slot + clusterWord.pending, pending - this.pending);
+    counts.add(cluster.slot + clusterWord.pending, pending - this.pending);
     cluster.metrics.add(cluster.metrics.pending, pending - this.pending);
     const before = this.pending;
     this.pending = pending;

@@ -1,7 +1,6 @@
 /** Whether a request may be tried again: policy, count, breaker, budget, back-off. One object a request that has a policy. */
 import { getHeader } from "../../wire/http/index.ts";
 import type { ResponseHead } from "../../wire/http1/index.ts";
-import { tryAcquireRetry } from "./breaker.ts";
 import type { Cluster } from "./cluster.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import { type CompiledRetry, retriesFailure, retriesStatus, type TryFailure } from "./retry-policy.ts";
@@ -48,13 +47,13 @@ export class RetryState {
 
   private take(): RetryVerdict {
     const { cluster } = this;
-    const { table, clock } = cluster.runtime;
+    const { counts, clock } = cluster.runtime;
     const { metrics } = cluster;
     if (this.left === 0) {
       metrics.add(metrics.retryLimit, 1);
       return "exhausted";
     }
-    const breaker = tryAcquireRetry(table, cluster.slot, cluster.limits);
+    const breaker = counts.tryAcquireRetry(cluster.slot, cluster.limits);
     if (!breaker || (this.budget !== null && !this.budget.withdraw(clock.wall()))) {
       if (breaker) cluster.releaseRetry();
       metrics.add(metrics.retryOverflow, 1);

@@ -15,7 +15,6 @@ import {
   requestHead,
 } from "../../wire/http1/index.ts";
 import { clusterWord } from "../config/index.ts";
-import { release } from "./breaker.ts";
 import type { Cluster, Host } from "./cluster.ts";
 import { replayLimitBytes, retryHostAttempts } from "./limits.ts";
 import {
@@ -320,7 +319,7 @@ export class Router implements Waiter, UpstreamUser, Timed {
     if (!this.holdsRetry) return;
     this.holdsRetry = false;
     const { cluster } = this.request!;
-    release(this.runtime.table, cluster.slot + clusterWord.retries);
+    this.runtime.counts.release(cluster.slot + clusterWord.retries);
     if (succeeded) cluster.metrics.add(cluster.metrics.retrySuccess, 1);
   }
 

@@ -1,6 +1,7 @@
 /** What every part of a data thread works with. */
 import type { Clock, Rng } from "../../base/index.ts";
 import type { FromWorker } from "../config/index.ts";
+import type { SharedCounts } from "./breaker.ts";
 import type { Metrics } from "./metrics.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 
@@ -10,6 +11,8 @@ export interface Runtime {
   readonly wheel: TimerWheel;
   /** The table of config/shared.ts. */
   readonly table: Int32Array;
+  /** Breaker counts and active requests in that table. */
+  readonly counts: SharedCounts;
   readonly metrics: Metrics;
   readonly post: (message: FromWorker) => void;
 }

@@ -4,6 +4,7 @@
  * threads with waiting requests wake and try again. Waiting is Atomics.waitAsync, one promise at most of each kind.
  */
 import { clusterWord } from "../config/index.ts";
+import type { SharedCounts } from "./breaker.ts";
 
 export interface WaitEvents {
   onBlocked(): void;
@@ -16,6 +17,7 @@ interface AsyncWait {
 }
 
 export class SharedWaits {
+  private readonly counts: SharedCounts;
   private readonly table: Int32Array;
   private readonly slot: number;
   private readonly events: WaitEvents;
@@ -23,8 +25,9 @@ export class SharedWaits {
   private waitingFreed = false;
   private starving = false;
 
-  constructor(table: Int32Array, slot: number, events: WaitEvents) {
-    this.table = table;
+  constructor(counts: SharedCounts, slot: number, events: WaitEvents) {
+    this.counts = counts;
+    this.table = counts.table;
     this.slot = slot;
     this.events = events;
   }
@@ -41,7 +44,7 @@ export class SharedWaits {
   setStarving(starving: boolean): void {
     if (starving === this.starving) return;
     this.starving = starving;
-    Atomics.add(this.table, this.slot + clusterWord.starving, starving ? 1 : -1);
+    this.counts.add(this.slot + clusterWord.starving, starving ? 1 : -1);
   }
 
   othersStarve(): boolean {

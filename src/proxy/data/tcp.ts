@@ -50,6 +50,8 @@ export class TcpRelay implements SocketUser, Timed {
   private cancelDial: (() => void) | null = null;
   private connected = false;
   private gone = false;
+  /** It holds one of the cluster's connections. */
+  private counted = false;
 
   constructor(
     runtime: Runtime,
@@ -70,7 +72,8 @@ export class TcpRelay implements SocketUser, Timed {
     this.down.writer.socket = socket;
     const { cluster, host } = options;
     const word = cluster.slot + clusterWord.connections;
-    if (Atomics.add(runtime.table, word, 1) >= cluster.limits.maxConnections) {
+    this.counted = runtime.counts.tryAcquire(word, cluster.limits.maxConnections);
+    if (!this.counted) {
       cluster.metrics.add(cluster.metrics.connectionOverflow, 1);
       Atomics.add(runtime.table, cluster.slot + clusterWord.cxOverflow, 1);
       this.end();
@@ -203,7 +206,7 @@ export class TcpRelay implements SocketUser, Timed {
     if (this.gone) return;
     this.gone = true;
     this.runtime.wheel.remove(this.timer);
-    Atomics.sub(this.runtime.table, this.cluster.slot + clusterWord.connections, 1);
+    if (this.counted) this.runtime.counts.release(this.cluster.slot + clusterWord.connections);
     if (this.cancelDial !== null) {
       const { metrics } = this.cluster;
       metrics.add(metrics.connectionsActive, -1);

@@ -150,6 +150,8 @@ export const peer: Peer = {
 export interface TestPlane extends DataPlane {
   readonly posted: FromWorker[];
   readonly table: Int32Array;
+  /** What the plane holds of the table's counts. */
+  readonly ledger: Int32Array;
   apply(changes: readonly ResourceChange[]): readonly { readonly name: string; readonly message: string }[];
   /** Sum of a metric over its series, with all of the given labels. */
   metric(name: string, labels?: Readonly<Record<string, string>>): number;
@@ -162,6 +164,7 @@ export function testPlane(
 ): TestPlane {
   const posted: FromWorker[] = [];
   const shared = options.shared ?? new SharedArrayBuffer(sharedWords * 4);
+  const ledger = new SharedArrayBuffer(sharedWords * 4);
   const metrics = new SharedArrayBuffer(metricRowWords * 8);
   const row = new Float64Array(metrics);
   const plane = createDataPlane({
@@ -169,6 +172,7 @@ export function testPlane(
       kind: "init",
       index: 0,
       shared,
+      ledger,
       metrics,
       peerMetadata: "CgA=",
       peerMetadataId: "sidecar~test",
@@ -187,6 +191,7 @@ export function testPlane(
     stop: () => plane.stop(),
     posted,
     table: new Int32Array(shared),
+    ledger: new Int32Array(ledger),
     apply(resources: readonly ResourceChange[]) {
       plane.handle({ kind: "update", seq: ++seq, resources, secrets: [] });
       const applied = posted.findLast((m) => m.kind === "applied");

@@ -57,20 +57,17 @@ export class MetricStore {
     return true;
   }
 
-  /** The thread is gone: its counters stay counted, its gauges end. Gives the gauges that it left behind. */
-  retire(thread: number): readonly Sample[] {
+  /** The thread is gone: its counters stay counted, its gauges end. */
+  retire(thread: number): void {
     const row = this.rows.get(thread);
-    if (!row) return [];
+    if (!row) return;
     this.rows.delete(thread);
     this.lostSeries += row.words[0] ?? 0;
-    const gauges: Sample[] = [];
     for (const { slot, key } of row.series) {
-      const known = this.known.get(key)!;
-      const values = known.base.map((_, i) => row.words[slot + i] ?? 0);
-      if (known.definition.kind === "gauge") gauges.push({ ...known, values });
-      else for (const [i, v] of values.entries()) known.base[i]! += v;
+      const { base, definition } = this.known.get(key)!;
+      if (definition.kind === "gauge") continue;
+      for (let i = 0; i < base.length; i++) base[i]! += row.words[slot + i] ?? 0;
     }
-    return gauges;
   }
 
   /** All series, sorted by name and labels. */

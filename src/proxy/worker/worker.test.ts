@@ -38,6 +38,7 @@ async function start(shared: SharedArrayBuffer, index: number, update: ToWorker)
     kind: "init",
     index,
     shared,
+    ledger: new SharedArrayBuffer(sharedWords * 4),
     metrics: new SharedArrayBuffer(metricRowWords * 8),
     peerMetadata: "",
     peerMetadataId: "",
