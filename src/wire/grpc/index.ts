@@ -2,7 +2,7 @@
 export { createGrpcChannel } from "./channel.ts";
 export { GrpcError, grpcCode } from "./error.ts";
 export { limits } from "./limits.ts";
-export { bidiMethod, methodPath, unaryMethod } from "./methods.ts";
+export { bidiMethod, bidiPath, methodPath, unaryMethod } from "./methods.ts";
 export { createGrpcServer } from "./server.ts";
 export type {
   CallContext,

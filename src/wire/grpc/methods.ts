@@ -32,10 +32,19 @@ export function bidiMethod<I extends DescMessage>(
   method: DescMethod & { input: I },
   handle: (stream: ServerStream<MessageShape<I>>) => void,
 ): GrpcMethod {
+  return bidiPath(methodPath(method), method.input, handle);
+}
+
+/** The same for a path whose service is not among the generated ones. */
+export function bidiPath<I extends DescMessage>(
+  path: string,
+  input: I,
+  handle: (stream: ServerStream<MessageShape<I>>) => void,
+): GrpcMethod {
   return {
-    path: methodPath(method),
+    path,
     kind: "bidi",
-    decode: (bytes) => fromBinary(method.input, bytes),
+    decode: (bytes) => fromBinary(input, bytes),
     encode: (message) => message as Uint8Array,
     handle,
   };

@@ -1,11 +1,11 @@
-/** DeltaDiscoveryResponse put together from resources that were encoded once: a copy of bytes, no encoder. */
+/** Responses put together from resources that were encoded once: a copy of bytes, no encoder. */
 import type { EncodedResource } from "./types.ts";
 
 const lengthDelimited = 2;
 /** Field numbers of envoy.service.discovery.v3. */
 const resourceField = { version: 1, resource: 2, name: 3 } as const;
 const anyField = { typeUrl: 1, value: 2 } as const;
-const responseField = { systemVersion: 1, resources: 2, typeUrl: 4, nonce: 5, removed: 6 } as const;
+const responseField = { version: 1, resources: 2, typeUrl: 4, nonce: 5, removed: 6 } as const;
 
 const text = new TextEncoder();
 
@@ -60,24 +60,49 @@ function encodeResource(resource: EncodedResource): Uint8Array {
   return writer.bytes;
 }
 
-/** One encoded DeltaDiscoveryResponse. */
-export function encodeDeltaResponse(response: {
+/** What a response of either variant says. */
+export interface ResponseParts {
   readonly typeUrl: string;
   readonly nonce: string;
-  readonly systemVersion: string;
+  /** system_version_info or version_info. */
+  readonly version: string;
   readonly added: readonly EncodedResource[];
   readonly removed: readonly string[];
-}): Uint8Array {
+}
+
+/** One encoded DeltaDiscoveryResponse. */
+export function encodeDeltaResponse(response: ResponseParts): Uint8Array {
   const parts: [number, Uint8Array][] = [];
   const add = (field: number, value: Uint8Array): void => {
     parts.push([field, value]);
   };
-  if (response.systemVersion !== "") add(responseField.systemVersion, text.encode(response.systemVersion));
+  if (response.version !== "") add(responseField.version, text.encode(response.version));
   for (const resource of response.added) add(responseField.resources, encodeResource(resource));
   add(responseField.typeUrl, text.encode(response.typeUrl));
   add(responseField.nonce, text.encode(response.nonce));
   for (const name of response.removed) add(responseField.removed, text.encode(name));
   const writer = new Writer(parts.reduce((sum, [, value]) => sum + fieldLength(value.length), 0));
   for (const [field, value] of parts) writer.field(field, value);
+  return writer.bytes;
+}
+
+/** One encoded DiscoveryResponse; what was removed is what is missing in it. */
+export function encodeSotwResponse({ typeUrl, nonce, version, added }: ResponseParts): Uint8Array {
+  const [url, nonceBytes, versionBytes] = [typeUrl, nonce, version].map((s) => text.encode(s)) as [
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+  ];
+  const anyLength = (r: EncodedResource): number => fieldLength(url.length) + fieldLength(r.bytes.length);
+  const fixed = [url, nonceBytes, versionBytes].reduce((sum, b) => sum + fieldLength(b.length), 0);
+  const writer = new Writer(added.reduce((sum, r) => sum + fieldLength(anyLength(r)), fixed));
+  writer.field(responseField.version, versionBytes);
+  for (const resource of added) {
+    writer.head(responseField.resources, anyLength(resource));
+    writer.field(anyField.typeUrl, url);
+    writer.field(anyField.value, resource.bytes);
+  }
+  writer.field(responseField.typeUrl, url);
+  writer.field(responseField.nonce, nonceBytes);
   return writer.bytes;
 }

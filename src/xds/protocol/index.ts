@@ -1,13 +1,10 @@
-/** The delta xDS protocol as pure state machines, and what server and client share. */
-export { encodeDeltaResponse } from "./encode.ts";
-export {
-  type Delta,
-  type DeltaOptions,
-  type DeltaRequest,
-  DeltaSubscription,
-  namesIn,
-  type Verdict,
-} from "./subscription.ts";
+/** The xDS protocol in both variants as pure state machines, and what server and client share. */
+export { type DeltaRequest, DeltaSubscription } from "./delta.ts";
+export { encodeDeltaResponse, encodeSotwResponse, type ResponseParts } from "./encode.ts";
+export { namesIn } from "./names-in.ts";
+export { aggregated, type DiscoveryService, discoveryServices } from "./services.ts";
+export { isWhole, type SotwRequest, SotwSubscription } from "./sotw.ts";
+export type { Push, PushOptions, Resources, Subscription, Verdict } from "./subscription.ts";
 export {
   type EncodedResource,
   type Nack,

@@ -295,7 +295,7 @@ describe("encodeDeltaResponse()", () => {
         fc.string(),
         (resources, removed, nonce) => {
           const added = resources.map((r) => ({ ...r, typeUrl: "type.googleapis.com/x" }));
-          const bytes = encodeDeltaResponse({ typeUrl: "u", nonce, systemVersion: "v", added, removed });
+          const bytes = encodeDeltaResponse({ typeUrl: "u", nonce, version: "v", added, removed });
           const read = fromBinary(DeltaDiscoveryResponseSchema, bytes);
           expect([read.typeUrl, read.nonce, read.systemVersionInfo, read.removedResources]).toEqual([
             "u",

@@ -29,6 +29,7 @@ export const typeUrl = {
   endpoints: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
   listener: "type.googleapis.com/envoy.config.listener.v3.Listener",
   route: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+  secret: "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
 } as const;
 
 /**
@@ -42,7 +43,7 @@ export const pushOrder: readonly string[] = [
   typeUrl.route,
 ];
 
-/** `CDS`, `EDS`, `LDS`, `RDS`; other types by the last word of the URL. */
+/** `CDS`, `EDS`, `LDS`, `RDS`, `SDS`; other types by the last word of the URL. */
 export function shortTypeName(url: string): string {
   switch (url) {
     case typeUrl.cluster:
@@ -53,6 +54,8 @@ export function shortTypeName(url: string): string {
       return "LDS";
     case typeUrl.route:
       return "RDS";
+    case typeUrl.secret:
+      return "SDS";
     default:
       return url.slice(url.lastIndexOf(".") + 1);
   }

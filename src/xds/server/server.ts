@@ -1,20 +1,25 @@
-/** The Aggregated Discovery Service, delta variant, as a gRPC method. */
+/** The discovery services, aggregated and of one type, in both variants, as gRPC methods. */
 import type { Clock, Logger } from "../../base/index.ts";
-import { AggregatedDiscoveryService } from "../../proto/gen/envoy/service/discovery/v3/ads_pb.js";
-import type { DeltaDiscoveryRequest } from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.js";
 import {
-  bidiMethod,
+  type DeltaDiscoveryRequest,
+  DeltaDiscoveryRequestSchema,
+  type DiscoveryRequest,
+  DiscoveryRequestSchema,
+} from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.js";
+import {
+  bidiPath,
   type CallContext,
   GrpcError,
   type GrpcMethod,
   grpcCode,
   type ServerStream,
 } from "../../wire/grpc/index.ts";
-import type { NodeInfo } from "../protocol/index.ts";
+import { type DiscoveryService, discoveryServices, type NodeInfo } from "../protocol/index.ts";
 import { limits } from "./limits.ts";
 import { PushSlots } from "./push-slots.ts";
 import { AdsStream } from "./stream.ts";
 import type { ProxyStatus, ResourceSource } from "./types.ts";
+import { delta, deltaRequest, sotw, sotwRequest, type Variant } from "./variants.ts";
 
 /** Who calls, from its token or certificate. Throw GrpcError to refuse. */
 export type Authenticate = (context: CallContext) => Promise<NonNullable<NodeInfo["principal"]> | undefined>;
@@ -35,9 +40,23 @@ export interface XdsServer {
   readonly streams: number;
 }
 
-type Requests = ServerStream<DeltaDiscoveryRequest>;
+type Message = DeltaDiscoveryRequest | DiscoveryRequest;
 
-function nodeOf(request: DeltaDiscoveryRequest, principal: NodeInfo["principal"]): NodeInfo {
+/** A method's service and variant. */
+interface Kind<M extends Message, Request> {
+  readonly service: DiscoveryService;
+  readonly variant: Variant<Request>;
+  readonly read: (message: M) => Request;
+}
+
+/** What all streams of a server have in common. */
+interface Shared {
+  readonly options: XdsServerOptions;
+  readonly slots: PushSlots;
+  readonly streams: Set<{ status(): ProxyStatus }>;
+}
+
+function nodeOf(request: Message, principal: NodeInfo["principal"]): NodeInfo {
   const node = request.node;
   if (node === undefined || node.id === "")
     throw new GrpcError(grpcCode.invalidArgument, "the first request must carry node.id");
@@ -50,21 +69,21 @@ function nodeOf(request: DeltaDiscoveryRequest, principal: NodeInfo["principal"]
   };
 }
 
-class Session {
+class Session<M extends Message, Request> {
+  private readonly kind: Kind<M, Request>;
   private readonly options: XdsServerOptions;
-  private readonly transport: Requests;
-  private readonly slots: PushSlots;
-  private readonly streams: Set<AdsStream>;
-  private queue: DeltaDiscoveryRequest[] = [];
+  private readonly transport: ServerStream<M>;
+  private readonly shared: Shared;
+  private queue: M[] = [];
   private caller: { principal: NodeInfo["principal"] } | undefined;
-  private stream: AdsStream | undefined;
+  private stream: AdsStream<Request> | undefined;
   private gone = false;
 
-  constructor(options: XdsServerOptions, transport: Requests, slots: PushSlots, streams: Set<AdsStream>) {
-    this.options = options;
+  constructor(kind: Kind<M, Request>, transport: ServerStream<M>, shared: Shared) {
+    this.kind = kind;
+    this.options = shared.options;
     this.transport = transport;
-    this.slots = slots;
-    this.streams = streams;
+    this.shared = shared;
     transport.onMessage = (request) => this.receive(request);
     transport.onDrain = () => this.stream?.drained();
     transport.onEnd = () => transport.end();
@@ -99,7 +118,7 @@ class Session {
     );
   }
 
-  private receive(request: DeltaDiscoveryRequest): void {
+  private receive(request: M): void {
     if (this.gone) return;
     if (this.caller === undefined) {
       if (this.queue.length < limits.maxQueuedRequests) this.queue.push(request);
@@ -107,28 +126,31 @@ class Session {
       return;
     }
     try {
+      const url = this.typeOf(request);
       this.stream ??= this.open(request);
+      this.stream.request(url, this.kind.read(request));
     } catch (error) {
       this.fail(error);
-      return;
     }
-    this.stream.request(request.typeUrl, {
-      subscribe: request.resourceNamesSubscribe,
-      unsubscribe: request.resourceNamesUnsubscribe,
-      initialVersions: request.initialResourceVersions,
-      nonce: request.responseNonce,
-      error:
-        request.errorDetail === undefined
-          ? undefined
-          : request.errorDetail.message || "refused without a message",
-    });
   }
 
-  private open(request: DeltaDiscoveryRequest): AdsStream {
+  /** A service of one type need not be told which. */
+  private typeOf({ typeUrl }: M): string {
+    const only = this.kind.service.typeUrl;
+    if (typeUrl === "" && only === undefined)
+      throw new GrpcError(grpcCode.invalidArgument, "type_url is missing");
+    if (typeUrl !== "" && only !== undefined && typeUrl !== only)
+      throw new GrpcError(grpcCode.invalidArgument, `this service has ${only}, not ${typeUrl}`);
+    return only ?? typeUrl;
+  }
+
+  private open(request: M): AdsStream<Request> {
     const { source, clock, log } = this.options;
+    const { slots, streams } = this.shared;
+    const { variant } = this.kind;
     const node = nodeOf(request, this.caller?.principal);
-    const stream = new AdsStream({ node, source, transport: this.transport, slots: this.slots, clock, log });
-    this.streams.add(stream);
+    const stream = new AdsStream({ variant, node, source, transport: this.transport, slots, clock, log });
+    streams.add(stream);
     return stream;
   }
 
@@ -136,18 +158,32 @@ class Session {
     this.gone = true;
     this.queue = [];
     if (this.stream === undefined) return;
-    this.streams.delete(this.stream);
+    this.shared.streams.delete(this.stream);
     this.stream.close();
   }
 }
 
+function methodsOf(service: DiscoveryService, shared: Shared): GrpcMethod[] {
+  return [
+    bidiPath(
+      service.delta,
+      DeltaDiscoveryRequestSchema,
+      (transport) => void new Session({ service, variant: delta, read: deltaRequest }, transport, shared),
+    ),
+    bidiPath(
+      service.sotw,
+      DiscoveryRequestSchema,
+      (transport) => void new Session({ service, variant: sotw, read: sotwRequest }, transport, shared),
+    ),
+  ];
+}
+
 /** State of all streams of one control plane; serves any number of gRPC servers. */
 export function createXdsServer(options: XdsServerOptions): XdsServer {
-  const slots = new PushSlots(limits.pushesInFlight);
-  const streams = new Set<AdsStream>();
-  const ads = AggregatedDiscoveryService.method.deltaAggregatedResources;
+  const streams: Shared["streams"] = new Set();
+  const shared: Shared = { options, slots: new PushSlots(limits.pushesInFlight), streams };
   return {
-    methods: [bidiMethod(ads, (transport) => void new Session(options, transport, slots, streams))],
+    methods: discoveryServices.flatMap((service) => methodsOf(service, shared)),
     status: () =>
       [...streams].map((s) => s.status()).sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)),
     get streams() {

@@ -9,6 +9,7 @@ import { limits } from "./limits.ts";
 import { PushSlots } from "./push-slots.ts";
 import { AdsStream } from "./stream.ts";
 import { createTestSource, make, type TestSource } from "./test-source.ts";
+import { delta } from "./variants.ts";
 
 const log = createLogger({ sink: () => {} });
 
@@ -20,6 +21,7 @@ function rig(o: { slots?: PushSlots; userAgent?: string; source?: TestSource; re
   const out: { text: string; type: string; nonce: string }[] = [];
   const ended: { code: number; message: string }[] = [];
   const stream = new AdsStream({
+    variant: delta,
     node: { id: "n", cluster: "c", userAgent: o.userAgent ?? "weft", metadata: {} },
     source,
     clock,

@@ -5,11 +5,9 @@
 import type { Clock, Logger, Timer } from "../../base/index.ts";
 import { grpcCode, type ServerStream } from "../../wire/grpc/index.ts";
 import {
-  type Delta,
-  type DeltaRequest,
   type EncodedResource,
-  encodeDeltaResponse,
   type NodeInfo,
+  type Push,
   pushOrder,
   shortTypeName,
   typeUrl,
@@ -18,8 +16,10 @@ import { limits } from "./limits.ts";
 import type { PushSlots } from "./push-slots.ts";
 import { TypeState } from "./type-state.ts";
 import type { ProxyStatus, ResourceSource } from "./types.ts";
+import type { Variant } from "./variants.ts";
 
-export interface StreamOptions {
+export interface StreamOptions<Request> {
+  readonly variant: Variant<Request>;
   readonly node: NodeInfo;
   readonly source: ResourceSource;
   readonly transport: Pick<ServerStream<unknown>, "write" | "end" | "peer">;
@@ -32,10 +32,10 @@ const breakLast = new Set<string>([typeUrl.cluster, typeUrl.endpoints]);
 
 type Outcome = "nothing" | "sent" | "wait";
 
-export class AdsStream {
+export class AdsStream<Request> {
   readonly node: NodeInfo;
-  private readonly options: StreamOptions;
-  private readonly types = new Map<string, TypeState>();
+  private readonly options: StreamOptions<Request>;
+  private readonly types = new Map<string, TypeState<Request>>();
   private readonly connectedAt: number;
   private readonly unsubscribe: () => void;
   private scheduled = false;
@@ -45,7 +45,7 @@ export class AdsStream {
   /** Type whose response holds a place among the big ones. */
   private slot: { typeUrl: string; timer: Timer } | undefined;
 
-  constructor(options: StreamOptions) {
+  constructor(options: StreamOptions<Request>) {
     this.options = options;
     this.node = options.node;
     this.connectedAt = options.clock.wall();
@@ -54,7 +54,7 @@ export class AdsStream {
   }
 
   /** Takes one request of the client. */
-  request(url: string, request: DeltaRequest): void {
+  request(url: string, request: Request): void {
     if (this.closed) return;
     let type = this.types.get(url);
     if (type === undefined) {
@@ -62,7 +62,7 @@ export class AdsStream {
         this.refuse(`more than ${limits.maxTypes} types`);
         return;
       }
-      type = new TypeState(url);
+      type = new TypeState(url, this.options.variant.subscription(url));
       this.types.set(url, type);
     }
     const verdict = type.subscription.request(request);
@@ -71,14 +71,16 @@ export class AdsStream {
       this.refuse(`more than ${limits.maxNames} names`);
       return;
     }
-    const asks = request.subscribe.length > 0 || request.unsubscribe.length > 0;
-    if (asks || !type.subscription.sentAnything) type.dirty = true;
+    if (verdict.asks || !type.subscription.sentAnything) type.dirty = true;
     if (verdict.kind === "ack") this.answered(type, undefined);
     if (verdict.kind === "nack") this.answered(type, verdict.nack);
     this.schedule();
   }
 
-  private answered(type: TypeState, nack: { names: readonly string[]; message: string } | undefined): void {
+  private answered(
+    type: TypeState<Request>,
+    nack: { names: readonly string[]; message: string } | undefined,
+  ): void {
     const { source, clock, log } = this.options;
     if (this.slot?.typeUrl === type.typeUrl) this.giveSlot();
     type.answered(clock.wall(), nack);
@@ -126,36 +128,35 @@ export class AdsStream {
       }
   };
 
-  private offer(type: TypeState, holdRemovals: boolean): Outcome {
+  private offer(type: TypeState<Request>, holdRemovals: boolean): Outcome {
     if (!type.dirty || type.subscription.outstanding) return "nothing";
     const resources = this.options.source.resources(this.node, type.typeUrl);
     if (resources === undefined) return "nothing";
-    const delta = type.subscription.next(resources, { maxBytes: limits.maxResponseBytes, holdRemovals });
-    if (delta === undefined) {
+    const push = type.subscription.next(resources, { maxBytes: limits.maxResponseBytes, holdRemovals });
+    if (push === undefined) {
       type.dirty = holdRemovals && type.subscription.holdsRemovals(resources);
       return "nothing";
     }
-    const bytes = delta.added.reduce((sum, r) => sum + r.bytes.length, 0);
+    const bytes = push.added.reduce((sum, r) => sum + r.bytes.length, 0);
     if (bytes >= limits.smallPushBytes && !this.takeSlot(type.typeUrl)) return "wait";
-    type.dirty = delta.more;
-    this.send(type, delta);
+    type.dirty = push.more;
+    this.send(type, push);
     return "sent";
   }
 
-  private send(type: TypeState, delta: Delta): void {
-    const { clock, transport } = this.options;
-    const nonce = type.subscription.sent(delta);
+  private send(type: TypeState<Request>, push: Push): void {
+    const { clock, transport, variant } = this.options;
+    const changed = push.added.filter((r) => !type.subscription.has(r));
+    const nonce = type.subscription.sent(push);
     const late = clock.after(limits.ackWaitMs, () => {
       type.overdue = true;
       this.options.log.warn(`${this.node.id} has not answered ${shortTypeName(type.typeUrl)} for 10 s`);
       this.schedule();
     });
     type.sent(clock.wall(), late);
-    if (type.typeUrl === typeUrl.cluster) this.rewarm(delta.added);
-    const { added, removed } = delta;
-    const more = transport.write(
-      encodeDeltaResponse({ typeUrl: type.typeUrl, nonce, systemVersion: nonce, added, removed }),
-    );
+    if (type.typeUrl === typeUrl.cluster) this.rewarm(changed);
+    const { version } = type.subscription;
+    const more = transport.write(variant.encode({ typeUrl: type.typeUrl, nonce, version, ...push }));
     if (!more) this.waitForDrain();
   }
 
@@ -211,7 +212,7 @@ export class AdsStream {
 
   status(): ProxyStatus {
     const { id, cluster, userAgent, principal, metadata } = this.node;
-    const order = (t: TypeState): number => {
+    const order = (t: TypeState<Request>): number => {
       const at = pushOrder.indexOf(t.typeUrl);
       return at < 0 ? pushOrder.length : at;
     };

@@ -1,11 +1,11 @@
 /** One type of one stream: the subscription, and the times and timers around it. */
 import type { Timer } from "../../base/index.ts";
-import { DeltaSubscription, type Nack } from "../protocol/index.ts";
+import type { Nack, Subscription } from "../protocol/index.ts";
 import type { SyncState, TypeStatus } from "./types.ts";
 
-export class TypeState {
+export class TypeState<Request> {
   readonly typeUrl: string;
-  readonly subscription = new DeltaSubscription();
+  readonly subscription: Subscription<Request>;
   /** May differ from what the client has: ask the source. */
   dirty = true;
   /** The ACK is late: later types need not wait for it any more. */
@@ -15,8 +15,9 @@ export class TypeState {
   private ackedAt: number | undefined;
   private refusedAt = 0;
 
-  constructor(typeUrl: string) {
+  constructor(typeUrl: string, subscription: Subscription<Request>) {
     this.typeUrl = typeUrl;
+    this.subscription = subscription;
   }
 
   /** Later types wait for this one. */
