@@ -18,9 +18,10 @@ $(SETUP): $(BUN) package.json bun.lock tools/proto.ts tools/schemas.ts $(shell f
 	@$(BUN) tools/schemas.ts
 	@mkdir -p .cache && touch $@
 
-## The story: a mesh on this machine, the four manifests, real traffic. OUT=f.json, WITHOUT=<manifest>.
+## The story: a mesh on this machine, the four manifests, real traffic. OUT=f.json, WITHOUT=<manifest>,
+## CLUSTER=<kubeconfig>: on a real Kubernetes API server instead of our own, in its namespace default.
 demo: setup
-	@$(BUN) demo/main.ts $(if $(OUT),--out $(OUT)) $(if $(WITHOUT),--without $(WITHOUT))
+	@$(BUN) demo/main.ts $(if $(OUT),--out $(OUT)) $(if $(WITHOUT),--without $(WITHOUT)) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 test: setup
 	@$(BUN) tools/test.ts $(ONLY)

@@ -15,6 +15,8 @@ export interface DemoOptions {
   readonly out?: string;
   /** Manifest to leave out. */
   readonly without?: string;
+  /** Kubeconfig of a cluster to play on, in namespace `default`; absent: an API server of our own. */
+  readonly cluster?: string;
   /** Stay up afterwards until Ctrl-C. */
   readonly stay: boolean;
   readonly color: boolean;
@@ -34,8 +36,9 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   }
   const began = performance.now();
   const clock = (): string => c.dim(`${((performance.now() - began) / 1000).toFixed(0).padStart(3)} s`);
-  say(`${clock()}  starting API server, control plane, and nine applications with a sidecar each ...`);
-  const stack = await startStack(options.self);
+  const server = options.cluster === undefined ? "API server, " : "";
+  say(`${clock()}  starting ${server}control plane, and nine applications with a sidecar each ...`);
+  const stack = await startStack(options.self, options.cluster);
   const stop = interrupt();
   try {
     say(`${clock()}  all are ready: ${stack.instances.map((i) => i.id).join(", ")}`);

@@ -1,4 +1,7 @@
-/** Starts and stops the processes of the demo: one `weft dev`, and `weft run` for each application. */
+/**
+ * Starts and stops the processes of the demo: one `weft dev` (on a cluster: `weft install --crds` and
+ * `weft control-plane`), and `weft run` for each application.
+ */
 import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -11,6 +14,8 @@ import {
   loadKubeconfig,
   refs,
 } from "../src/kube/client/index.ts";
+import { cast } from "./cast.ts";
+import { refuseToDisturb, takeAway } from "./cluster.ts";
 
 export interface Instance {
   /** `reviews-v1-a`. */
@@ -33,19 +38,6 @@ export interface Stack {
   instance(id: string): Instance;
   stop(): Promise<void>;
 }
-
-/** id, service, version. */
-const cast: readonly (readonly [string, string, string])[] = [
-  ["details", "details", "v1"],
-  ["ratings", "ratings", "v1"],
-  ["reviews-v1-a", "reviews", "v1"],
-  ["reviews-v1-b", "reviews", "v1"],
-  ["reviews-v2", "reviews", "v2"],
-  ["reviews-v3", "reviews", "v3"],
-  ["web-api", "web-api", "v1"],
-  ["productpage", "productpage", "v1"],
-  ["visitor", "visitor", "v1"],
-];
 
 /** Longest wait for a process to come up. */
 const startLimitMs = 45_000;
@@ -92,7 +84,10 @@ export async function until<T>(
   throw new Error(`${what}: not within ${limitMs / 1000} s${last ? ` (${last})` : ""}`);
 }
 
-export async function startStack(self: readonly string[]): Promise<Stack> {
+/** `cluster`: kubeconfig of an API server to use instead of our own. */
+export async function startStack(self: readonly string[], cluster?: string): Promise<Stack> {
+  const visited = cluster === undefined ? undefined : clientOf(cluster);
+  if (visited) await refuseToDisturb(visited);
   const dir = mkdtempSync(join(tmpdir(), "weft-demo-"));
   const env: Record<string, string> = { ...(process.env as Record<string, string>) };
   for (const name of Object.keys(env)) if (/_proxy$/i.test(name)) delete env[name];
@@ -112,16 +107,25 @@ export async function startStack(self: readonly string[]): Promise<Stack> {
   };
   const data = join(dir, "data");
   // PERMISSIVE where nothing is said, so that it is the PeerAuthentication that closes the door.
-  const dev = spawn("dev", [
-    ...["dev", "--data-dir", data, "--default-mtls", "permissive"],
-    ...["--api-port", "0", "--xds-port", "0", "--plain-xds-port", "0", "--debug-port", "0"],
-  ]);
+  const ports = ["--default-mtls", "permissive", "--xds-port", "0", "--debug-port", "0"];
+  const kubeconfig = cluster ?? join(data, "kubeconfig");
+  if (cluster !== undefined) await install(self, cluster, env);
+  const plane = spawn(
+    "control-plane",
+    cluster === undefined
+      ? ["dev", "--data-dir", data, "--api-port", "0", "--plain-xds-port", "0", ...ports]
+      : ["control-plane", "--kubeconfig", cluster, ...ports],
+  );
   const instances: Instance[] = [];
-  const stop = (): Promise<void> => stopAll(dev, instances, dir);
+  const stop = async (): Promise<void> => {
+    await stopAll(plane, instances);
+    if (visited) await takeAway(visited);
+    if (!process.env["WEFT_DEMO_KEEP"]) rmSync(dir, { recursive: true, force: true });
+  };
   try {
-    const kubeconfig = join(data, "kubeconfig");
-    const client = await until("weft dev", () => connect(dev, kubeconfig, join(dir, "dev.log")));
-    const ports = await freePorts(cast.length);
+    const log = join(dir, "control-plane.log");
+    const client = await until("the control plane", () => connect(plane, kubeconfig, log));
+    const appPorts = await freePorts(cast.length);
     for (const [i, [id, service, version]] of cast.entries()) {
       const args = [
         "run",
@@ -136,14 +140,14 @@ export async function startStack(self: readonly string[]): Promise<Stack> {
       ];
       args.push(
         "--app-port",
-        String(ports[i]),
+        String(appPorts[i]),
         "--ready-path",
         "/healthz",
         "--state-dir",
         join(dir, "state", id),
       );
       args.push("--", ...self, "demo-app", service, version);
-      instances.push({ id, service, version, appPort: ports[i]!, address: "", process: spawn(id, args) });
+      instances.push({ id, service, version, appPort: appPorts[i]!, address: "", process: spawn(id, args) });
     }
     await until("the applications", () => register(client, instances, dir));
     return {
@@ -156,15 +160,40 @@ export async function startStack(self: readonly string[]): Promise<Stack> {
   }
 }
 
+const clientOf = (kubeconfig: string): KubeClient =>
+  createKubeClient(loadKubeconfig({ path: kubeconfig }), { clock: systemClock });
+
+async function install(
+  self: readonly string[],
+  kubeconfig: string,
+  env: Readonly<Record<string, string>>,
+): Promise<void> {
+  const run = Bun.spawn([...self, "install", "--crds", "--kubeconfig", kubeconfig], {
+    ...{ stdin: "ignore", stdout: "ignore", stderr: "pipe", env },
+  });
+  const talk = await run.stderr.text();
+  if ((await run.exited) !== 0) throw new Error(`weft install --crds: ${talk}`);
+}
+
 async function connect(
-  dev: Bun.Subprocess,
+  plane: Bun.Subprocess,
   kubeconfig: string,
   log: string,
 ): Promise<KubeClient | undefined> {
-  if (dev.exitCode !== null) fail("weft dev", log);
-  const client = createKubeClient(loadKubeconfig({ path: kubeconfig }), { clock: systemClock });
-  const plane = await client.get<KubeObject>(refs.configMap, "weft-control-plane", "weft-system");
-  return plane ? client : undefined;
+  if (plane.exitCode !== null) fail("the control plane", log);
+  const client = clientOf(kubeconfig);
+  // What an earlier control plane left in the cluster names addresses where nobody listens any more.
+  const map = await client.get<AddressMap>(refs.configMap, "weft-control-plane", "weft-system");
+  return (await listens(map.data?.["debugAddress"])) ? client : undefined;
+}
+
+interface AddressMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+async function listens(address: string | undefined): Promise<boolean> {
+  if (address === undefined) return false;
+  return (await fetch(`http://${address}/ready`).catch(() => undefined))?.ok === true;
 }
 
 function fail(name: string, log: string): never {
@@ -193,7 +222,7 @@ async function register(
   return true;
 }
 
-async function stopAll(dev: Bun.Subprocess, instances: readonly Instance[], dir: string): Promise<void> {
+async function stopAll(plane: Bun.Subprocess, instances: readonly Instance[]): Promise<void> {
   const end = async (p: Bun.Subprocess): Promise<void> => {
     p.kill("SIGTERM");
     const late = setTimeout(() => p.kill("SIGKILL"), stopLimitMs);
@@ -201,6 +230,5 @@ async function stopAll(dev: Bun.Subprocess, instances: readonly Instance[], dir:
     clearTimeout(late);
   };
   await Promise.all(instances.map((i) => end(i.process)));
-  await end(dev);
-  if (!process.env["WEFT_DEMO_KEEP"]) rmSync(dir, { recursive: true, force: true });
+  await end(plane);
 }

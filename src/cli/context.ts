@@ -15,6 +15,8 @@ export interface DemoOptions {
   readonly self: readonly string[];
   readonly out?: string;
   readonly without?: string;
+  /** Kubeconfig of a cluster to play on. */
+  readonly cluster?: string;
   /** Stay up after the story until Ctrl-C. */
   readonly stay: boolean;
   readonly color: boolean;

@@ -13,6 +13,7 @@ import type { VersionFlags } from "./commands/version.ts";
 import type { WhyFlags } from "./commands/why.ts";
 import type { CliContext } from "./context.ts";
 import { clientFlags, kubeconfigFlag, listFlag, numberFlag, switchFlag, textFlag } from "./flags.ts";
+import { proxyConfigRoutes } from "./proxy-config/routes.ts";
 
 const word = (input: string): string => input;
 const port = (brief: string) => numberFlag(brief, "PORT", 0, 65535);
@@ -234,6 +235,7 @@ const demo = buildCommand<DemoFlags, [], CliContext>({
   parameters: {
     flags: {
       out: textFlag("write expected and observed of each step as JSON", "FILE"),
+      cluster: textFlag("play on this Kubernetes cluster, in namespace default (a kubeconfig)", "FILE"),
       without: textFlag("leave this manifest out: exactly the steps that rest on it fail", "MANIFEST"),
     },
   },
@@ -262,6 +264,7 @@ export const routes = {
   get,
   delete: deletion,
   "proxy-status": proxyStatus,
+  "proxy-config": proxyConfigRoutes,
   why,
   proxy,
   "control-plane": controlPlane,

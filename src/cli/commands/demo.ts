@@ -1,8 +1,10 @@
+import { resolve } from "node:path";
 import type { CliContext } from "../context.ts";
 
 export interface DemoFlags {
   readonly out?: string;
   readonly without?: string;
+  readonly cluster?: string;
 }
 
 /** `weft demo`: the story, told by this very program. */
@@ -11,6 +13,7 @@ export async function demo(this: CliContext, flags: DemoFlags): Promise<void> {
   this.exit.status = await runDemo({
     self: this.self,
     ...flags,
+    ...(flags.cluster === undefined ? {} : { cluster: resolve(this.cwd, flags.cluster) }),
     stay: this.stdoutIsTerminal,
     color: this.style.enabled,
   });
