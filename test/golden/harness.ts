@@ -1,7 +1,14 @@
 /** Cases of translation as data: `in.yaml` -> model, statuses, xDS. `GOLDEN=1 bun test test/golden` rewrites them. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type DescMessage, fromBinary, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
+import {
+  createRegistry,
+  type DescMessage,
+  fromBinary,
+  type JsonValue,
+  type Message,
+  toJson,
+} from "@bufbuild/protobuf";
 import { parseAllDocuments } from "yaml";
 import type { Mesh, MtlsMode } from "../../src/mesh/model/index.ts";
 import { type ProxyNode, type Rendered, renderFor } from "../../src/mesh/render/index.ts";
@@ -11,7 +18,20 @@ import {
   type Translation,
   translate,
 } from "../../src/mesh/translate/index.ts";
+import { BasicAuthSchema } from "../../src/proto/gen/envoy/extensions/filters/http/basic_auth/v3/basic_auth_pb.js";
+import { ConfigSchema as SetFilterStateSchema } from "../../src/proto/gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js";
+import { HttpInspectorSchema } from "../../src/proto/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js";
+import { InternalUpstreamTransportSchema } from "../../src/proto/gen/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.js";
 import { extensionRegistry, resourceSchema } from "../../src/proxy/compile/index.ts";
+
+/** What Weft's proxy reads, and what only Envoy is told. */
+const registry = createRegistry(
+  extensionRegistry,
+  BasicAuthSchema,
+  SetFilterStateSchema,
+  HttpInspectorSchema,
+  InternalUpstreamTransportSchema,
+);
 
 const here = import.meta.dir;
 const root = join(here, "../..");
@@ -89,7 +109,7 @@ export function decode(
     [...resources.values()].map(({ name, bytes }) => {
       const schema = resourceSchema(typeUrl.slice(typeUrl.lastIndexOf("/") + 1)) as DescMessage;
       const message = fromBinary(schema, bytes);
-      return { typeUrl, name, message, json: toJson(schema, message, { registry: extensionRegistry }) };
+      return { typeUrl, name, message, json: toJson(schema, message, { registry }) };
     }),
   );
 }

@@ -1,6 +1,6 @@
 /** Who asks for configuration, in the renderer's terms: identity from the credential, the rest from its metadata. */
 import type { NodeInfo } from "../../xds/protocol/index.ts";
-import type { ProxyNode } from "../render/index.ts";
+import { envoyContract, type ProxyNode } from "../render/index.ts";
 
 const text = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : undefined;
@@ -33,7 +33,7 @@ export function proxyNodeOf(node: NodeInfo): ProxyNode | undefined {
   const id = fromId(node.id);
   return {
     id: node.id,
-    kind: "weft",
+    kind: metadata[envoyContract.metadataKey] === envoyContract.metadataValue ? "envoy" : "weft",
     namespace: node.principal.namespace,
     serviceAccount: node.principal.serviceAccount,
     workload: text(metadata["NAME"]) ?? text(metadata["WORKLOAD_NAME"]) ?? id.workload ?? "",

@@ -8,6 +8,7 @@ import {
   type ClusterSchema,
 } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { OutlierDetectionSchema } from "../../proto/gen/envoy/config/cluster/v3/outlier_detection_pb.js";
+import type { ConfigSourceSchema } from "../../proto/gen/envoy/config/core/v3/config_source_pb.js";
 import { ClusterConfigSchema } from "../../proto/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js";
 import { HttpProtocolOptionsSchema } from "../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import type { ConnectionPool, LoadBalancing, MeshConfig, OutlierPolicy } from "../model/index.ts";
@@ -32,7 +33,11 @@ const balancers: Readonly<Record<LoadBalancing["kind"], Cluster_LbPolicy>> = {
   random: Cluster_LbPolicy.RANDOM,
 };
 
-export function serviceCluster(target: Target, config: MeshConfig): ClusterInit {
+export function serviceCluster(
+  target: Target,
+  config: MeshConfig,
+  secrets: MessageInitShape<typeof ConfigSourceSchema> = ads,
+): ClusterInit {
   const { policy, service } = target;
   const options = policy.pool && poolOptions(policy.pool);
   const outlier = policy.outlier;
@@ -52,7 +57,7 @@ export function serviceCluster(target: Target, config: MeshConfig): ClusterInit 
         [protocolOptions]: anyPack(HttpProtocolOptionsSchema, create(HttpProtocolOptionsSchema, options)),
       },
     }),
-    ...transport(target, config),
+    ...transport(target, config, secrets),
     metadata: weftMetadata(target.origin, {
       service: { host: service.host, name: service.name, namespace: service.namespace },
     }),
@@ -60,7 +65,11 @@ export function serviceCluster(target: Target, config: MeshConfig): ClusterInit 
 }
 
 /** What each endpoint can, by its metadata; or plaintext for all. */
-function transport(target: Target, config: MeshConfig): Pick<ClusterInit, "transportSocketMatches"> {
+function transport(
+  target: Target,
+  config: MeshConfig,
+  secrets: MessageInitShape<typeof ConfigSourceSchema>,
+): Pick<ClusterInit, "transportSocketMatches"> {
   const security = target.policy.security;
   const secured = target.members.filter((m) => m.secure || (security?.kind === "mesh" && m.workload.sidecar));
   if (secured.length === 0 && security?.kind !== "mesh") return {};
@@ -70,7 +79,7 @@ function transport(target: Target, config: MeshConfig): Pick<ClusterInit, "trans
   );
   const identities = [...new Set([...accounts, ...(security?.subjectAltNames ?? [])])].sort();
   const sni = security?.sni ?? serverName(target.port.port, target.service.host);
-  const socket = upstreamTls(identities.length > 0 ? identities : [nobody(config)], sni);
+  const socket = upstreamTls(identities.length > 0 ? identities : [nobody(config)], sni, secrets);
   return {
     transportSocketMatches: [
       { name: "tlsMode-istio", match: { tlsMode: "istio" }, transportSocket: socket },

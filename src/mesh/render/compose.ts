@@ -10,6 +10,7 @@ import {
   type Scopes,
   type StringMatch,
 } from "../model/index.ts";
+import type { ProxyNode } from "./types.ts";
 
 export interface RuleIndex {
   readonly routes: Scopes<HostRoutes>;
@@ -18,6 +19,7 @@ export interface RuleIndex {
 
 /** Who calls. */
 export interface Caller {
+  readonly kind: ProxyNode["kind"];
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
 }

@@ -17,6 +17,7 @@ import {
 } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import type { AccessLog, MeshConfig } from "../model/index.ts";
 import { dnsCache } from "./dns.ts";
+import { forwardFilters, forwardReplies } from "./envoy.ts";
 
 /** Keys of Istio's JSON access log. */
 const istioFields: JsonObject = {
@@ -54,16 +55,24 @@ export function httpManager(
   options: {
     readonly statPrefix: string;
     readonly routes: NonNullable<ManagerInit["routeSpecifier"]>;
-    /** Hosts outside the mesh are resolved by name, CONNECT is taken. */
-    readonly forwardProxy: boolean;
+    /** Hosts outside the mesh are resolved by name, CONNECT is taken (`tunnel`: it is what is within one). */
+    readonly forwardProxy: boolean | "tunnel";
+    /** For Envoy, which asks for the forward proxy's credential by a filter. */
+    readonly envoy?: boolean;
   },
 ): FilterInit {
   // Upgrades within a connection (WebSocket) are not carried by Weft's proxy yet.
-  const upgrades = options.forwardProxy ? ["CONNECT"] : [];
+  const upgrades = options.forwardProxy === true ? ["CONNECT"] : [];
+  const asks = options.envoy === true && options.forwardProxy === true;
   const manager: ManagerInit = {
     statPrefix: options.statPrefix,
     routeSpecifier: options.routes,
-    httpFilters: [...(options.forwardProxy ? [dynamicForwardProxy()] : []), router()],
+    httpFilters: [
+      ...(asks ? forwardFilters() : []),
+      ...(options.forwardProxy === false ? [] : [dynamicForwardProxy()]),
+      router(),
+    ],
+    ...(asks && { localReplyConfig: forwardReplies }),
     // The application's own server header is passed on: no change to applications.
     serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
     normalizePath: true,

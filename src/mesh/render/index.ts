@@ -1,3 +1,4 @@
 /** Mesh -> Envoy v3 resources for one proxy. */
+export { envoyContract } from "./envoy.ts";
 export { createRenderer, type Renderer, renderFor } from "./render.ts";
 export { type ProxyNode, type Rendered, type RenderedResource, typeUrls } from "./types.ts";

@@ -10,44 +10,72 @@ import type { ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/li
 import { TlsInspectorSchema } from "../../proto/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js";
 import { TcpProxySchema } from "../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
 import { isHttp, type MeshConfig } from "../model/index.ts";
+import { agentSecrets, inboundFields, tunnelListener, tunnelName } from "./envoy.ts";
 import { accessLogs, httpManager } from "./http-manager.ts";
 import type { InboundPort } from "./inbound.ts";
 import { forwardPort, forwardRoutes, inboundCluster } from "./names.ts";
 import { retryPolicy } from "./route.ts";
 import { downstreamTls, meshAlpn } from "./tls.ts";
+import type { ProxyNode } from "./types.ts";
 import { ads, duration, socketAddress, weftMetadata } from "./values.ts";
 
 export type ListenerInit = MessageInitShape<typeof ListenerSchema> & { name: string };
 type ChainInit = MessageInitShape<typeof FilterChainSchema>;
+/** Whose listeners they are. */
+type ListeningNode = Pick<ProxyNode, "address" | "kind">;
+
+const forwardTable = {
+  case: "rds" as const,
+  value: { configSource: ads, routeConfigName: forwardRoutes },
+};
+
+/** Envoy binds alone: with SO_REUSEPORT a second process could mix its identity in. Weft's agent holds a lock. */
+function listening(node: ListeningNode, port: number): Pick<ListenerInit, "address" | "enableReusePort"> {
+  return {
+    address: socketAddress(node.address, port),
+    ...(node.kind === "envoy" && { enableReusePort: false }),
+  };
+}
 
 /** Outbound: everything that applications send through the proxy variables. */
-export function forwardListener(address: string, config: MeshConfig): ListenerInit {
+export function forwardListener(node: ListeningNode, config: MeshConfig): ListenerInit {
   const manager = httpManager(config, {
     statPrefix: forwardRoutes,
     forwardProxy: true,
-    routes: { case: "rds", value: { configSource: ads, routeConfigName: forwardRoutes } },
+    envoy: node.kind === "envoy",
+    routes: forwardTable,
   });
   return {
     name: forwardRoutes,
-    address: socketAddress(address, forwardPort),
+    ...listening(node, forwardPort),
     trafficDirection: TrafficDirection.OUTBOUND,
     filterChains: [{ name: forwardRoutes, filters: [manager] }],
     metadata: { filterMetadata: { weft: { forward_proxy: true } } },
   };
 }
 
+/** What is within a CONNECT tunnel; only for Envoy, Weft's proxy looks into tunnels itself. */
+export function tunnels(config: MeshConfig): ListenerInit {
+  const manager = httpManager(config, {
+    statPrefix: tunnelName,
+    forwardProxy: "tunnel",
+    routes: forwardTable,
+  });
+  return tunnelListener(manager, accessLogs(config.accessLog));
+}
+
 /** Plaintext to the published port. STRICT: accepted and closed, with the policy's name. */
-export function plainListener(address: string, port: InboundPort, config: MeshConfig): ListenerInit {
+export function plainListener(node: ListeningNode, port: InboundPort, config: MeshConfig): ListenerInit {
   const name = `inbound_${port.port}`;
   const strict = port.mtls.mode === "strict";
   const chain: ChainInit = {
     name,
-    filters: strict ? [] : [inboundFilter(port, config)],
+    filters: strict ? [] : [inboundFilter(node, port, config)],
     metadata: weftMetadata(strict ? port.mtls.origin : port.origin),
   };
   return {
     name,
-    address: socketAddress(address, port.port),
+    ...listening(node, port.port),
     trafficDirection: TrafficDirection.INBOUND,
     filterChains: [chain],
     metadata: weftMetadata(port.origin),
@@ -56,7 +84,7 @@ export function plainListener(address: string, port: InboundPort, config: MeshCo
 
 /** Mutual TLS of the mesh: the server name chooses the port. */
 export function meshListener(
-  address: string,
+  node: ListeningNode,
   meshPort: number,
   ports: readonly InboundPort[],
   config: MeshConfig,
@@ -64,7 +92,7 @@ export function meshListener(
   const inspector = create(TlsInspectorSchema);
   return {
     name: "mesh_inbound",
-    address: socketAddress(address, meshPort),
+    ...listening(node, meshPort),
     trafficDirection: TrafficDirection.INBOUND,
     listenerFilters: [
       {
@@ -81,14 +109,21 @@ export function meshListener(
           transportProtocol: "tls",
           applicationProtocols: meshAlpn,
         },
-        filters: [inboundFilter(p, config)],
-        transportSocket: downstreamTls([config.trustDomain, ...config.trustDomainAliases]),
+        filters: [inboundFilter(node, p, config)],
+        transportSocket: downstreamTls(
+          [config.trustDomain, ...config.trustDomainAliases],
+          node.kind === "envoy" ? agentSecrets : ads,
+        ),
         metadata: weftMetadata(p.mtls.origin),
       })),
   };
 }
 
-function inboundFilter(port: InboundPort, config: MeshConfig): MessageInitShape<typeof FilterSchema> {
+function inboundFilter(
+  node: ListeningNode,
+  port: InboundPort,
+  config: MeshConfig,
+): MessageInitShape<typeof FilterSchema> {
   const cluster = inboundCluster(port.port);
   const statPrefix = `inbound_${port.port}`;
   if (!isHttp(port.protocol)) {
@@ -109,6 +144,7 @@ function inboundFilter(port: InboundPort, config: MeshConfig): MessageInitShape<
       case: "routeConfig",
       value: {
         name: cluster,
+        ...(node.kind === "envoy" && inboundFields),
         virtualHosts: [
           {
             name: `inbound|http|${port.port}`,

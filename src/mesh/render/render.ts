@@ -8,10 +8,12 @@ import { appCluster, commonClusters, serviceCluster } from "./cluster.ts";
 import type { Caller } from "./compose.ts";
 import { createEncoder, type Encoder } from "./encode.ts";
 import { assignment } from "./endpoint.ts";
+import { agentSecrets, tunnelCluster } from "./envoy.ts";
 import { inboundPorts, workloadOf } from "./inbound.ts";
-import { forwardListener, meshListener, plainListener } from "./listener.ts";
+import { forwardListener, meshListener, plainListener, tunnels } from "./listener.ts";
 import { indexMesh, type MeshIndex, policyOf, type Target, targetOf } from "./target.ts";
 import { type ProxyNode, type Rendered, type RenderedResource, typeUrls } from "./types.ts";
+import { ads } from "./values.ts";
 import { outbound } from "./virtual-host.ts";
 
 export interface Renderer {
@@ -80,8 +82,9 @@ function renderNode(cache: MeshCache, node: ProxyNode, encoder: Encoder): Render
   const labels = Object.fromEntries(
     cache.callerLabels.flatMap((k) => (node.labels[k] === undefined ? [] : [[k, node.labels[k]]])),
   );
-  const key = `${node.namespace} ${JSON.stringify(labels)}`;
-  const shared = cache.shared.get(key) ?? renderShared(cache, { namespace: node.namespace, labels }, encoder);
+  const { namespace, kind } = node;
+  const key = `${kind} ${namespace} ${JSON.stringify(labels)}`;
+  const shared = cache.shared.get(key) ?? renderShared(cache, { namespace, labels, kind }, encoder);
   cache.shared.set(key, shared);
   const own = renderOwn(index, node, encoder);
   return new Map<string, ReadonlyMap<string, RenderedResource>>([
@@ -99,15 +102,18 @@ function byName(resources: readonly RenderedResource[]): ReadonlyMap<string, Ren
 function renderShared(cache: MeshCache, caller: Caller, encoder: Encoder): Shared {
   const { index, targets } = cache;
   const { config } = index.mesh;
+  const secrets = caller.kind === "envoy" ? agentSecrets : ads;
   const { table, uses } = outbound(index, caller);
   const rendered = [...uses].map(([name, use]) => {
     const policy = policyOf(index, use);
-    const key = `${name} ${use.budgeted} ${policy === undefined ? -1 : cache.policyNumbers.get(policy)}`;
-    const known = targets.get(key) ?? renderTarget(targetOf(index, use, policy), config, encoder);
+    const number = policy === undefined ? -1 : cache.policyNumbers.get(policy);
+    const key = `${caller.kind} ${name} ${use.budgeted} ${number}`;
+    const known = targets.get(key) ?? renderTarget(targetOf(index, use, policy), config, encoder, secrets);
     targets.set(key, known);
     return known;
   });
-  const common = commonClusters(config).map((c) =>
+  const tunnel = caller.kind === "envoy" ? [tunnelCluster(config.connectTimeoutMs)] : [];
+  const common = [...commonClusters(config), ...tunnel].map((c) =>
     encoder.encode(ClusterSchema, typeUrls.cluster, c, c.name),
   );
   return {
@@ -117,10 +123,15 @@ function renderShared(cache: MeshCache, caller: Caller, encoder: Encoder): Share
   };
 }
 
-function renderTarget(target: Target, config: MeshConfig, encoder: Encoder): RenderedTarget {
+function renderTarget(
+  target: Target,
+  config: MeshConfig,
+  encoder: Encoder,
+  secrets: typeof ads,
+): RenderedTarget {
   const { name } = target;
   return {
-    cluster: encoder.encode(ClusterSchema, typeUrls.cluster, serviceCluster(target, config), name),
+    cluster: encoder.encode(ClusterSchema, typeUrls.cluster, serviceCluster(target, config, secrets), name),
     endpoints: encoder.encode(
       ClusterLoadAssignmentSchema,
       typeUrls.endpoints,
@@ -139,10 +150,11 @@ function renderOwn(
   const workload = workloadOf(index, node);
   const ports = workload === undefined ? [] : inboundPorts(index, workload);
   const listeners = [
-    forwardListener(node.address, config),
-    ...ports.map((p) => plainListener(node.address, p, config)),
+    forwardListener(node, config),
+    ...(node.kind === "envoy" ? [tunnels(config)] : []),
+    ...ports.map((p) => plainListener(node, p, config)),
     ...(workload !== undefined && ports.some((p) => p.mtls.mode !== "disable")
-      ? [meshListener(node.address, workload.meshPort, ports, config)]
+      ? [meshListener(node, workload.meshPort, ports, config)]
       : []),
   ];
   const clusters = ports.map((p) =>

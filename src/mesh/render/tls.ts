@@ -2,6 +2,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import type { TransportSocketSchema } from "../../proto/gen/envoy/config/core/v3/base_pb.js";
+import type { ConfigSourceSchema } from "../../proto/gen/envoy/config/core/v3/config_source_pb.js";
 import { RawBufferSchema } from "../../proto/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js";
 import {
   SubjectAltNameMatcher_SanType,
@@ -20,18 +21,19 @@ import { ads } from "./values.ts";
 export const meshAlpn = ["http/1.1"];
 
 type Socket = MessageInitShape<typeof TransportSocketSchema>;
+type Source = MessageInitShape<typeof ConfigSourceSchema>;
 type San = MessageInitShape<typeof SubjectAltNameMatcherSchema>;
 
-function common(sans: San[]): MessageInitShape<typeof CommonTlsContextSchema> {
+function common(sans: San[], secrets: Source): MessageInitShape<typeof CommonTlsContextSchema> {
   const version = TlsParameters_TlsProtocol.TLSv1_3;
   return {
     tlsParams: { tlsMinimumProtocolVersion: version, tlsMaximumProtocolVersion: version },
-    tlsCertificateSdsSecretConfigs: [{ name: ownSecret, sdsConfig: ads }],
+    tlsCertificateSdsSecretConfigs: [{ name: ownSecret, sdsConfig: secrets }],
     validationContextType: {
       case: "combinedValidationContext",
       value: {
         defaultValidationContext: { matchTypedSubjectAltNames: sans },
-        validationContextSdsSecretConfig: { name: rootSecret, sdsConfig: ads },
+        validationContextSdsSecretConfig: { name: rootSecret, sdsConfig: secrets },
       },
     },
     alpnProtocols: meshAlpn,
@@ -40,15 +42,15 @@ function common(sans: San[]): MessageInitShape<typeof CommonTlsContextSchema> {
 
 const uri = SubjectAltNameMatcher_SanType.URI;
 
-/** Accepts exactly these identities. */
-export function upstreamTls(identities: readonly string[], sni: string): Socket {
+/** Accepts exactly these identities. `secrets`: where the proxy takes its certificate and the roots from. */
+export function upstreamTls(identities: readonly string[], sni: string, secrets: Source = ads): Socket {
   const sans = identities.map(
     (value): San => ({
       sanType: uri,
       matcher: { matchPattern: { case: "exact", value } },
     }),
   );
-  const context = create(UpstreamTlsContextSchema, { commonTlsContext: common(sans), sni });
+  const context = create(UpstreamTlsContextSchema, { commonTlsContext: common(sans, secrets), sni });
   return {
     name: "envoy.transport_sockets.tls",
     configType: { case: "typedConfig", value: anyPack(UpstreamTlsContextSchema, context) },
@@ -56,7 +58,7 @@ export function upstreamTls(identities: readonly string[], sni: string): Socket 
 }
 
 /** Requires a certificate of one of the trust domains. */
-export function downstreamTls(trustDomains: readonly string[]): Socket {
+export function downstreamTls(trustDomains: readonly string[], secrets: Source = ads): Socket {
   const sans = trustDomains.map(
     (domain): San => ({
       sanType: uri,
@@ -64,7 +66,7 @@ export function downstreamTls(trustDomains: readonly string[]): Socket {
     }),
   );
   const context = create(DownstreamTlsContextSchema, {
-    commonTlsContext: common(sans),
+    commonTlsContext: common(sans, secrets),
     requireClientCertificate: true,
   });
   return {

@@ -3,8 +3,8 @@
 /** Who asks. Namespace and service account come from its credential, the rest from its node metadata. */
 export interface ProxyNode {
   readonly id: string;
-  /** Explicit mode: forward proxy, inbound per port, mesh port. */
-  readonly kind: "weft";
+  /** Explicit mode: forward proxy, inbound per port, mesh port. `envoy`: a stock Envoy that an agent started. */
+  readonly kind: "weft" | "envoy";
   readonly namespace: string;
   readonly serviceAccount: string;
   /** Name of its WorkloadEntry or pod; its services and ports come from the mesh. */

@@ -7,6 +7,7 @@ import type {
 import type { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
 import { type Destination, isHttp, type Service, type ServicePort, visibleTo } from "../model/index.ts";
 import { applicable, type Caller, rulesFor } from "./compose.ts";
+import { outboundFields, outsideFields, peerFields, tunnelName, tunnelTarget } from "./envoy.ts";
 import { forwardRoutes, outboundCluster, passthroughCluster } from "./names.ts";
 import { type RouteInit, routesOf } from "./route.ts";
 import type { MeshIndex, TargetQuestion } from "./target.ts";
@@ -47,8 +48,13 @@ class Builder {
       const name = `${service.host}:${port.port}`;
       this.use(service, port, "", false);
       const routes = isHttp(port.protocol) ? this.routes(service.host, port.port, service) : [];
-      const tunnel = connectRoute(outboundCluster(port.port, "", service.host), service.origin);
-      this.add({ name, domains, routes: [...routes, tunnel], metadata: weftMetadata(service.origin) });
+      const tunnel = this.tunnel(
+        outboundCluster(port.port, "", service.host),
+        service,
+        isHttp(port.protocol),
+      );
+      const metadata = weftMetadata(service.origin);
+      this.add({ name, domains, routes: [...routes, tunnel], metadata, ...this.peerFields(service) });
     }
     if (implied === undefined && service.ports.length > 0) this.add(noSuchPort(service, http, names));
   }
@@ -62,9 +68,28 @@ class Builder {
 
   finish(): Outbound {
     const { config } = this.index.mesh;
-    this.hosts.push(config.outbound === "allow-any" ? allowAny() : blockAll());
-    const hosts = this.hosts;
-    return { table: { name: forwardRoutes, virtualHosts: hosts }, uses: this.uses };
+    const rest = config.outbound === "allow-any" ? allowAny() : blockAll();
+    this.hosts.push({ ...rest, ...(this.envoy && outsideFields) });
+    const virtualHosts = this.hosts;
+    return {
+      table: { name: forwardRoutes, virtualHosts, ...(this.envoy && outboundFields) },
+      uses: this.uses,
+    };
+  }
+
+  private get envoy(): boolean {
+    return this.caller.kind === "envoy";
+  }
+
+  /** Weft's proxy looks into a tunnel to a HTTP port itself; Envoy is led through a listener of its own. */
+  private tunnel(cluster: string, { origin }: Service, http: boolean): RouteInit {
+    if (!this.envoy || !http) return connectRoute(cluster, origin);
+    return { ...connectRoute(tunnelName, origin), typedPerFilterConfig: tunnelTarget(cluster) };
+  }
+
+  private peerFields(service: Service): Partial<ReturnType<typeof peerFields>> {
+    if (!this.envoy) return {};
+    return peerFields(service, (key) => this.index.workloads.get(key)?.sidecar === true);
   }
 
   private add(host: VirtualHostInit & { readonly domains: readonly string[] }): void {
