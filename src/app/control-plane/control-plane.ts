@@ -1,10 +1,11 @@
 /** The control plane as a process's part: mesh control, CA, xDS over TLS and plain, metrics and debug pages. */
+import { hostname } from "node:os";
 import { create } from "@bufbuild/protobuf";
 import type { Clock, Logger, Rng, Timer } from "../../base/index.ts";
 import { type Ca, CsrRefusal, createCa, csrService } from "../../identity/ca/index.ts";
 import { parseSpiffeId } from "../../identity/spiffe/index.ts";
 import { spiffeVerifier } from "../../identity/verify/index.ts";
-import type { KubeClient } from "../../kube/client/index.ts";
+import { type KubeClient, keepLease, type LeaseKeeper } from "../../kube/client/index.ts";
 import { type ControlPlane as Control, createControlPlane } from "../../mesh/control/index.ts";
 import type { TranslateOptions } from "../../mesh/translate/index.ts";
 import {
@@ -42,6 +43,8 @@ export interface PlaneOptions {
   readonly ports: ControlPlanePorts;
   readonly translate: TranslateOptions;
   readonly trustDomain?: string;
+  /** Of this program; told to `weft check`. */
+  readonly version?: string;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
@@ -57,6 +60,8 @@ export interface Plane {
 }
 
 const rootNamespace = "weft-system";
+/** Name of the control plane's own Lease. */
+export const heartbeatName = "weft-control-plane";
 /** The server's certificate is made anew this often; it lives longer. */
 const rotateMs = 12 * 3_600_000;
 
@@ -70,6 +75,8 @@ export async function startControlPlane(options: PlaneOptions): Promise<Plane> {
   };
   try {
     await ensureNamespace(client, rootNamespace);
+    const heartbeat = keepHeartbeat(options);
+    undo.push(() => heartbeat.release());
     const ca = await createCa({ store: kubeCaStore(client, rootNamespace), clock, trustDomain });
     const control = createControlPlane({
       client,
@@ -77,6 +84,7 @@ export async function startControlPlane(options: PlaneOptions): Promise<Plane> {
       rng,
       log: log.child("control"),
       translate: options.translate,
+      heartbeat: `${rootNamespace}/${heartbeatName}`,
     });
     undo.push(() => control.stop());
     const authenticate = tokenAuthenticator(client, clock);
@@ -124,6 +132,17 @@ export async function startControlPlane(options: PlaneOptions): Promise<Plane> {
     await stop();
     throw error;
   }
+}
+
+/** A Lease that says that this control plane lives, to people and (that its renewals can be seen) to itself. */
+function keepHeartbeat({ client, clock, log, version }: PlaneOptions): LeaseKeeper {
+  return keepLease(client, {
+    namespace: rootNamespace,
+    name: heartbeatName,
+    holder: `weft ${version ?? "unknown"} on ${hostname()} (pid ${process.pid})`,
+    clock,
+    log: log.child("lease"),
+  });
 }
 
 function addressesOf(host: string, secure: GrpcServer, plain: GrpcServer | undefined, debug: DebugServer) {

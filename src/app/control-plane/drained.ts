@@ -7,7 +7,8 @@ import {
   type KubeObject,
   refs,
 } from "../../kube/client/index.ts";
-import type { ProxyStatus } from "../../xds/server/index.ts";
+import { typeUrl } from "../../xds/protocol/index.ts";
+import type { ProxyStatus, TypeStatus } from "../../xds/server/index.ts";
 
 const draining = "weft.dev/draining";
 const drained = "weft.dev/drained";
@@ -34,6 +35,16 @@ interface Waiting {
 
 const keyOf = (o: KubeObject): string => `${o.metadata.namespace}/${o.metadata.name}`;
 
+/**
+ * No endpoints are on their way to the proxy. One that refused them has answered too: it goes on with what it had, and
+ * waiting longer would change nothing. Other types say nothing of where requests go.
+ */
+export function endpointsSettled({ types }: Pick<ProxyStatus, "types">): boolean {
+  const settled = (t: TypeStatus): boolean =>
+    t.state !== "STALE" || (t.nack !== undefined && t.nack.at >= (t.sentAt ?? 0));
+  return types.every((t) => t.typeUrl !== typeUrl.endpoints || settled(t));
+}
+
 /** Watches WorkloadEntries and annotates those that drain once no push to a proxy is waiting for its ACK. */
 export function watchDrains(options: DrainedOptions): { stop(): void } {
   const { client, clock, log } = options;
@@ -41,7 +52,7 @@ export function watchDrains(options: DrainedOptions): { stop(): void } {
   let timer: Timer | undefined;
   const look = (): void => {
     timer = undefined;
-    const settled = options.proxies().every((p) => p.types.every((t) => t.state !== "STALE"));
+    const settled = options.proxies().every(endpointsSettled);
     for (const [key, w] of waiting) {
       // The translation that saw the annotation began after the annotation was seen here, or in the same turn.
       const seen = (options.translatedAt() ?? 0) >= w.sinceWall;

@@ -8,6 +8,7 @@ import { tokenRequest, tokenReview } from "./tokens.ts";
 import { createTransport, type Transport } from "./transport.ts";
 import type {
   CallOptions,
+  DeleteOptions,
   KindRef,
   KubeClient,
   KubeConfig,
@@ -89,6 +90,16 @@ function createLister(transport: Transport) {
   return { list, pages };
 }
 
+function preconditions({ uid, resourceVersion }: DeleteOptions): Record<string, unknown> {
+  if (uid === undefined && resourceVersion === undefined) return {};
+  return {
+    preconditions: {
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    },
+  };
+}
+
 /** A client of one API server; no connection is made before the first call. */
 export function createKubeClient(config: KubeConfig, options: KubeClientOptions): KubeClient {
   const transport = createTransport(config, { clock: options.clock, warn: options.onWarning ?? (() => {}) });
@@ -132,7 +143,7 @@ export function createKubeClient(config: KubeConfig, options: KubeClientOptions)
         kind: "DeleteOptions",
         apiVersion: "v1",
         ...(o.propagationPolicy === undefined ? {} : { propagationPolicy: o.propagationPolicy }),
-        ...(o.uid === undefined ? {} : { preconditions: { uid: o.uid } }),
+        ...preconditions(o),
         ...(o.dryRun === true ? { dryRun: ["All"] } : {}),
       };
       await transport.json({ method: "DELETE", path: pathOf(ref, target), body, ...call(o) });

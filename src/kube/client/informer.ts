@@ -32,6 +32,8 @@ export interface Informer<T extends KubeObject = KubeObject> {
   readonly hasSynced: boolean;
   /** Why the last list or watch failed; undefined while all is well. */
   readonly lastError: string | undefined;
+  /** Since when (ms, the clock's `now`) changes are seen without a gap; undefined while they are not. */
+  readonly watchingSince: number | undefined;
   list(namespace?: string): readonly T[];
   get(namespace: string | undefined, name: string): T | undefined;
   readonly size: number;
@@ -88,6 +90,7 @@ class ListWatch<T extends KubeObject> implements Informer<T> {
   readonly synced: Promise<void>;
   hasSynced = false;
   lastError: string | undefined;
+  watchingSince: number | undefined;
   private readonly store = new Store<T>();
   private readonly client: InformerClient;
   private readonly options: InformerOptions<T>;
@@ -172,6 +175,7 @@ class ListWatch<T extends KubeObject> implements Informer<T> {
   private failed(error: unknown): boolean {
     const status = error instanceof KubeError ? error.status : -1;
     this.lastError = error instanceof Error ? error.message : String(error);
+    this.watchingSince = undefined;
     const expected = status === 410 || status === 0 || (status === 404 && this.options.optional === true);
     const level = expected ? "debug" : "warn";
     this.options.log[level](`${this.ref.plural}: ${this.lastError}`, { status });
@@ -211,6 +215,7 @@ class ListWatch<T extends KubeObject> implements Informer<T> {
       signal: this.abort.signal,
       onOpen: () => {
         this.lastError = undefined;
+        this.watchingSince ??= this.options.clock.now();
       },
       onEvent: (event) => {
         events++;

@@ -38,6 +38,17 @@ const podAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** Loads and resolves one context: all material is read, so that a later move of files does not matter. */
 export function loadKubeconfig(options: LoadOptions = {}): KubeConfig {
+  const reload = (): KubeConfig | undefined => {
+    try {
+      return { ...readKubeconfig(options), reload };
+    } catch {
+      return undefined;
+    }
+  };
+  return { ...readKubeconfig(options), reload };
+}
+
+function readKubeconfig(options: LoadOptions): KubeConfig {
   const env = options.env ?? process.env;
   if (options.path !== undefined) return fromFiles([options.path], options.context);
   const list = (env["KUBECONFIG"] ?? "").split(delimiter).filter((f) => f !== "");

@@ -11,6 +11,8 @@ export interface LeaseOptions {
   /** Who holds it; of use to people. */
   readonly holder: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** A Lease that was held is not there any more; it is made anew. Whoever removed it may have removed more. */
+  readonly onLost?: () => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -44,25 +46,36 @@ export function keepLease(
     renewTime: micro(),
   });
 
-  async function write(): Promise<void> {
+  let had = false;
+
+  async function write(signal: AbortSignal): Promise<void> {
     try {
-      await client.patch(refs.lease, { namespace, name }, { spec: spec() });
+      await client.patch(refs.lease, { namespace, name }, { spec: spec() }, { signal });
     } catch (error) {
       if (!isKubeError(error, 404)) throw error;
+      if (had) options.onLost?.();
       const lease: KubeObject = {
         apiVersion: "coordination.k8s.io/v1",
         kind: "Lease",
         metadata: { namespace, name, ...(options.labels === undefined ? {} : { labels: options.labels }) },
         spec: { ...spec(), acquireTime: micro() },
       };
-      await client.create(refs.lease, lease);
+      await client.create(refs.lease, lease, { signal });
     }
+    had = true;
+  }
+
+  /** A server that does not answer must not keep the next one from being asked. */
+  async function bounded(): Promise<void> {
+    const abort = new AbortController();
+    const late = clock.after(limits.leaseWriteMs, () => abort.abort());
+    await write(abort.signal).finally(() => late.cancel());
   }
 
   function renew(): void {
     // One write at a time: a slow server is not given more to do.
     if (stopped || busy !== undefined) return;
-    busy = write()
+    busy = bounded()
       .then(() => {
         if (told) log.info(`lease ${namespace}/${name} is renewed again`);
         told = false;
@@ -89,10 +102,15 @@ export function keepLease(
     async release() {
       stop();
       await busy;
-      await client.delete(refs.lease, { namespace, name }).catch((error) => {
-        if (!isKubeError(error, 404))
-          log.warn(`lease ${namespace}/${name} cannot be deleted`, { error: String(error) });
-      });
+      const abort = new AbortController();
+      const late = clock.after(limits.leaseWriteMs, () => abort.abort());
+      const gone = client.delete(refs.lease, { namespace, name }, { signal: abort.signal });
+      await gone
+        .finally(() => late.cancel())
+        .catch((error) => {
+          if (!isKubeError(error, 404))
+            log.warn(`lease ${namespace}/${name} cannot be deleted`, { error: String(error) });
+        });
     },
   };
 }

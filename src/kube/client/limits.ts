@@ -21,4 +21,6 @@ export const limits = {
   /** Leases. */
   leaseRenewMs: 3_000,
   leaseSeconds: 10,
+  /** One write of a lease: less than its life, so that a hanging server costs one renewal only. */
+  leaseWriteMs: 5_000,
 } as const;

@@ -20,18 +20,28 @@ export interface Transport {
   stream(init: Exchange): Promise<ReadableStream<Uint8Array>>;
 }
 
+const tlsOf = (config: KubeConfig) => ({
+  ...(config.caPem === undefined ? {} : { ca: config.caPem }),
+  ...(config.certPem === undefined ? {} : { cert: config.certPem }),
+  ...(config.keyPem === undefined ? {} : { key: config.keyPem }),
+  ...(config.tlsServerName === undefined ? {} : { serverName: config.tlsServerName }),
+  rejectUnauthorized: config.insecureSkipTlsVerify !== true,
+});
+
 export function createTransport(
-  config: KubeConfig,
+  initial: KubeConfig,
   options: { clock: Clock; warn: (m: string) => void },
 ): Transport {
-  const tls = {
-    ...(config.caPem === undefined ? {} : { ca: config.caPem }),
-    ...(config.certPem === undefined ? {} : { cert: config.certPem }),
-    ...(config.keyPem === undefined ? {} : { key: config.keyPem }),
-    ...(config.tlsServerName === undefined ? {} : { serverName: config.tlsServerName }),
-    rejectUnauthorized: config.insecureSkipTlsVerify !== true,
-  };
-  const secure = config.server.startsWith("https:");
+  let config = initial;
+  let tls = tlsOf(config);
+
+  /** A server that cannot be reached, or does not know us any more, may be another one by now. */
+  function follow(): void {
+    const now = config.reload?.();
+    if (now === undefined) return;
+    config = now;
+    tls = tlsOf(now);
+  }
 
   async function send(init: Exchange, signal: AbortSignal | undefined): Promise<Response> {
     const headers: Record<string, string> = { accept: "application/json", "user-agent": "weft" };
@@ -47,13 +57,16 @@ export function createTransport(
         timeout: false,
         ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
         ...(signal === undefined ? {} : { signal }),
-        ...(secure ? { tls } : {}),
+        ...(config.server.startsWith("https:") ? { tls } : {}),
       } as RequestInit);
+      if (response.status === 401) follow();
       const warn = init.onWarning ?? options.warn;
       for (const message of parseWarnings(response.headers.get("warning"))) warn(message);
       return response;
     } catch (error) {
-      throw unreachable(config, init, error);
+      const failure = unreachable(config, init, error);
+      if (failure.reason !== "Aborted") follow();
+      throw failure;
     }
   }
 

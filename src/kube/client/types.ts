@@ -27,6 +27,8 @@ export interface KubeConfig {
   readonly keyPem?: string;
   /** Called before each request: tokens of service accounts rotate on disk. */
   readonly token?: () => string;
+  /** The same context as its files say now: a server may move or be made anew. Undefined: not to be read now. */
+  readonly reload?: () => KubeConfig | undefined;
   /** Namespace of the context; default `default`. */
   readonly namespace: string;
   readonly context: string;
@@ -72,6 +74,8 @@ export interface PatchOptions extends WriteOptions {
 export interface DeleteOptions extends CallOptions {
   readonly propagationPolicy?: "Background" | "Foreground" | "Orphan";
   readonly uid?: string;
+  /** Only in this state; 409 otherwise. */
+  readonly resourceVersion?: string;
   readonly dryRun?: boolean;
 }
 

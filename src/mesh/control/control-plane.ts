@@ -11,7 +11,9 @@ import { type Refusal, Refusals } from "./refusals.ts";
 import { StatusWriter } from "./status-writer.ts";
 
 export interface ControlPlaneOptions {
-  readonly client: Pick<KubeClient, "listAll" | "watch" | "patch">;
+  readonly client: Pick<KubeClient, "listAll" | "watch" | "patch" | "delete">;
+  /** `namespace/name` of the Lease that this process renews; see Inputs. */
+  readonly heartbeat?: string;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
@@ -59,7 +61,11 @@ class Plane implements ControlPlane, ResourceSource {
 
   constructor(options: ControlPlaneOptions) {
     const { client, clock, rng, log } = options;
-    this.inputs = new Inputs({ client, clock, rng, log, onChange: (what) => this.engine.changed(what) });
+    const { heartbeat } = options;
+    this.inputs = new Inputs({
+      ...{ client, clock, rng, log, heartbeat },
+      onChange: (what) => this.engine.changed(what),
+    });
     this.engine = new Engine({
       clock,
       log,

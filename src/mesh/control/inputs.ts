@@ -10,11 +10,18 @@ import {
   refs,
   sameJson,
 } from "../../kube/client/index.ts";
+import { Janitor } from "./janitor.ts";
 import { LeaseJudge } from "./lease-judge.ts";
+import { limits } from "./limits.ts";
 import { isManaged, leaseOf, Readiness, withheld } from "./readiness.ts";
 
 export interface InputsOptions {
-  readonly client: Pick<KubeClient, "listAll" | "watch">;
+  readonly client: Pick<KubeClient, "listAll" | "watch" | "delete">;
+  /**
+   * `namespace/name` of a Lease that this very process renews: while its renewals do not come back by the watch, the
+   * silence of others proves nothing.
+   */
+  readonly heartbeat?: string | undefined;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
@@ -57,10 +64,15 @@ export class Inputs {
   private expired: ReadonlySet<string> = new Set();
   private readonly withheldCopies = new WeakMap<KubeObject, KubeObject>();
   private initial = true;
+  private readonly janitor: Janitor;
+  private heartbeatAt: number;
+  private heartbeatSince: number;
 
   constructor(options: InputsOptions) {
     this.options = options;
+    this.heartbeatAt = this.heartbeatSince = options.clock.now();
     this.judge = new LeaseJudge(options.clock.now());
+    this.janitor = new Janitor({ client: options.client, log: options.log });
     const shared = { clock: options.clock, rng: options.rng, log: options.log, optional: true };
     for (const { ref, what, fieldSelector } of meshKinds)
       this.informers.set(
@@ -121,24 +133,39 @@ export class Inputs {
     const spec = lease["spec"] as { renewTime?: unknown } | undefined;
     const mark = `${lease.metadata.resourceVersion} ${String(spec?.renewTime)}`;
     const key = keyOf(lease);
-    this.judge.observe(key, mark, this.options.clock.now());
+    const now = this.options.clock.now();
+    if (key === this.options.heartbeat) {
+      if (now - this.heartbeatAt > limits.leaseSilentMs) this.heartbeatSince = now;
+      this.heartbeatAt = now;
+    }
+    this.judge.observe(key, mark, now);
     if (this.expired.has(key)) this.options.onChange("endpoints");
   }
 
   /** Judges leases and readiness; returns whether an endpoint changed, and when to look again. */
   review(): { changed: boolean; nextAt: number | undefined } {
     const now = this.options.clock.now();
-    const verdict = this.judge.judge(now, this.leases.hasSynced && this.leases.lastError === undefined);
+    const verdict = this.judge.judge(now, this.watchingSince(now));
     const moved =
       verdict.expired.size !== this.expired.size ||
       [...verdict.expired].some((key) => !this.expired.has(key));
     if (moved) this.report(verdict.expired);
     this.expired = verdict.expired;
-    const times = [verdict.nextAt, this.readiness.nextAt(now)].filter((t) => t !== undefined);
+    const entries = this.informers.get(refs.workloadEntry)?.list() ?? [];
+    const sweepAt = this.janitor.sweep(now, this.expired, entries, this.leases.list());
+    const times = [verdict.nextAt, this.readiness.nextAt(now), sweepAt].filter((t) => t !== undefined);
     return {
       changed: moved || this.readiness.due(now),
       nextAt: times.length === 0 ? undefined : Math.min(...times),
     };
+  }
+
+  /** Since when other instances' renewals would be seen here. */
+  private watchingSince(now: number): number | undefined {
+    const { watchingSince } = this.leases;
+    if (watchingSince === undefined || this.options.heartbeat === undefined) return watchingSince;
+    if (now - this.heartbeatAt > limits.leaseSilentMs) return undefined;
+    return Math.max(watchingSince, this.heartbeatSince);
   }
 
   private report(expired: ReadonlySet<string>): void {

@@ -1,6 +1,6 @@
 /**
  * Which instances are silent. A lease is judged by when this process last saw it change, never by its timestamps:
- * clocks differ, and a control plane that was away has not been watching. Pure but for `now`.
+ * clocks differ, and a control plane that was away has not been watching. Pure: `now` is given.
  */
 import { limits } from "./limits.ts";
 
@@ -48,9 +48,13 @@ export class LeaseJudge {
     this.seen.delete(key);
   }
 
-  /** `watching`: the leases can be seen; while they cannot, nobody new is withdrawn. */
-  judge(now: number, watching: boolean): LeaseVerdict {
-    const graceEnds = this.startedAt + limits.leaseGraceMs;
+  /**
+   * `watchingSince`: since when renewals are seen without a gap; undefined while they are not, and then nobody new is
+   * withdrawn. After a gap, as after a start, a full grace is given: those who could not be heard could not renew.
+   */
+  judge(now: number, watchingSince: number | undefined): LeaseVerdict {
+    const watching = watchingSince !== undefined;
+    const graceEnds = Math.max(this.startedAt, watchingSince ?? this.startedAt) + limits.leaseGraceMs;
     const silent = new Set<string>();
     let nextAt: number | undefined;
     const consider = (at: number): void => {

@@ -12,6 +12,10 @@ export const limits = {
   leaseGraceMs: 15_000,
   /** Where over half fell silent at once the watch is doubted, but not for longer than this. */
   leaseDoubtMs: 60_000,
+  /** The WorkloadEntry of an instance that stayed silent is removed this long after it left (Istio's grace: 10 s). */
+  entryGraceMs: 60_000,
+  /** Between two looks for what dead instances left behind. */
+  sweepMs: 5_000,
   /** An endpoint enters without its proxy's ACK after this. */
   readyWithoutAckMs: 2_000,
   /** Status writes. */
