@@ -8,7 +8,7 @@ import type { Style } from "./style.ts";
 export function buildWeft(talk: Style, version: string): Application<CliContext> {
   const root = buildRouteMap<keyof typeof routes, CliContext>({
     routes,
-    aliases: { ps: "proxy-status" } as Record<string, keyof typeof routes>,
+    aliases: { ps: "proxy-status", pc: "proxy-config" } as Record<string, keyof typeof routes>,
     docs: {
       brief: "Weft: a service mesh that runs on a laptop and on Kubernetes",
       hideRoute: { "demo-app": true },

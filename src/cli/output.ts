@@ -1,6 +1,6 @@
 import { exitStatus, Problem } from "../app/problem/index.ts";
 
-export type Format = "json" | "yaml" | "name" | "wide";
+export type Format = "json" | "yaml" | "name" | "wide" | "short";
 
 /** Checks `-o` against what a command can write; undefined: the command's own text. */
 export function formatOf<T extends Format>(given: string | undefined, allowed: readonly T[]): T | undefined {

@@ -9,6 +9,7 @@ import { type Agent, createAgent } from "../../proxy/agent/index.ts";
 import { createGrpcChannel, type GrpcChannel } from "../../wire/grpc/index.ts";
 import { lockAddress } from "../../wire/socket/index.ts";
 import { createXdsClient, fileSnapshotStore, type XdsClient } from "../../xds/client/index.ts";
+import { Problem } from "../problem/index.ts";
 import type { Registration } from "./register.ts";
 import { workloadLabels } from "./register.ts";
 import { type ControlPlaneAddress, certificateRequest, tokenSource } from "./trust.ts";
@@ -49,7 +50,12 @@ export async function startSidecarProxy(options: SidecarProxyOptions): Promise<S
     for (const part of opened.reverse()) await part.stop();
   };
   try {
-    await agent.started;
+    await agent.started.catch((error: Error) => {
+      throw new Problem("the proxy cannot run", {
+        why: error.message,
+        mend: "is there memory for its threads, and is the installation whole (`weft version`)?",
+      });
+    });
     const channel = createGrpcChannel({
       target: plane.xds,
       caPem: plane.rootPem,
@@ -170,6 +176,30 @@ function createSvid(options: SidecarProxyOptions, agent: Agent, channel: GrpcCha
   });
 }
 
+/** What Envoy's bootstrap would say: who this is, and where its configuration comes from. */
+function bootstrapOf({ registration: r, plane, version }: SidecarProxyOptions): unknown {
+  const at = (address: string, port: number): unknown => ({ socket_address: { address, port_value: port } });
+  return {
+    node: {
+      id: nodeId(r),
+      cluster: r.service,
+      metadata: metadata(r, version),
+      user_agent_name: "weft",
+      user_agent_version: version,
+    },
+    admin: { address: at(r.address, adminPorts.admin) },
+    dynamic_resources: {
+      ads_config: {
+        api_type: "DELTA_GRPC",
+        transport_api_version: "V3",
+        grpc_services: [{ google_grpc: { target_uri: plane.xds, stat_prefix: "xds" } }],
+      },
+      cds_config: { ads: {} },
+      lds_config: { ads: {} },
+    },
+  };
+}
+
 function startPages(options: SidecarProxyOptions, agent: Agent): readonly (Admin | Health)[] {
   const { registration: r, clock, log } = options;
   const admin = startAdmin({
@@ -179,6 +209,7 @@ function startPages(options: SidecarProxyOptions, agent: Agent): readonly (Admin
     clock,
     log: log.child("admin"),
     version: options.version,
+    bootstrapJson: JSON.stringify(bootstrapOf(options)),
   });
   const health = startHealth({
     agent,
