@@ -10,6 +10,8 @@ export interface Logger {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
+  /** Whether a line of this level would be written now. */
+  enabled(level: LogLevel): boolean;
   /** A logger of a part (`xds.server`); its level may be set alone. */
   child(scope: string, fields?: LogFields): Logger;
 }
@@ -83,6 +85,7 @@ export function createLogger(options: LogOptions = {}, fields: LogFields = {}): 
     info: (m, f) => write("info", m, f),
     warn: (m, f) => write("warn", m, f),
     error: (m, f) => write("error", m, f),
+    enabled: (level) => enabled(scope, level),
     child: (name, more = {}) =>
       createLogger({ ...options, scope: scope ? `${scope}.${name}` : name }, { ...fields, ...more }),
   };

@@ -274,6 +274,36 @@ test("a data thread that dies is started again with the full state, unready mean
   await agent.stop();
 });
 
+test("a data thread that dies before it runs fails the start at once, with its cause, also in unready", async () => {
+  const threads: ScriptedThread[] = [];
+  const { agent } = bench({
+    createWorker: () => {
+      const thread = new ScriptedThread();
+      threads.push(thread);
+      thread.answers = threads.length !== 2;
+      return thread;
+    },
+  });
+  expect(agent.unready()[0]).toBe("data threads are starting or taking over configuration");
+  threads[1]!.fault("out of memory");
+  const failure = await agent.started.catch((e: Error) => e.message);
+  expect(failure).toBe("data thread 1 cannot start: out of memory");
+  expect(agent.unready()[0]).toBe("data thread 1 died (out of memory) and is started again");
+  await agent.stop();
+});
+
+test("data threads are told which log lines are wanted, at their start and at each change", async () => {
+  const { agent, threads } = bench({ log: createLogger({ scope: "levels", sink: () => {} }) });
+  expect(threads[0]!.init!.logLevel).toBe("info");
+  agent.setLogLevel("levels.data", "debug");
+  expect(threads[1]!.messages.at(-1)).toEqual({ kind: "log-level", level: "debug" });
+  agent.setLogLevel("levels", "error");
+  expect(threads[1]!.messages.at(-1)).toEqual({ kind: "log-level", level: "debug" });
+  agent.setLogLevel("levels.data", "off");
+  expect(threads[1]!.messages.at(-1)).toEqual({ kind: "log-level", level: "off" });
+  await agent.stop();
+});
+
 test("a data thread that does not answer an update is replaced and the update goes on", async () => {
   const { agent, threads, clock } = bench();
   await agent.started;

@@ -37,6 +37,9 @@ export function createAgent(options: AgentOptions): Agent {
   return new ProxyAgent(options);
 }
 
+/** Logger of what the data threads say. */
+const dataScope = "data";
+
 class ProxyAgent implements Agent {
   readonly started: Promise<void>;
   readonly node: AgentOptions["node"];
@@ -100,6 +103,8 @@ class ProxyAgent implements Agent {
           lockAddress({ host, port, owner: options.owner ?? `weft ${options.node.id}`, clock })),
     });
     this.started = this.threads.start();
+    // It is for the caller to hear of; nobody listening is no crash.
+    this.started.catch(() => {});
   }
 
   apply(update: ResourceUpdate): ReturnType<Agent["apply"]> {
@@ -138,7 +143,7 @@ class ProxyAgent implements Agent {
 
   unready(): readonly string[] {
     const why: string[] = [];
-    if (!this.threads.allUp) why.push("data threads are starting or taking over configuration");
+    if (!this.threads.allUp) why.push(...this.threads.troubles());
     if (!this.applier.initialised) why.push("no listeners have arrived");
     for (const { name, lacking } of this.warming())
       why.push(`listener ${name} waits for ${lacking.join(", ")}`);
@@ -206,7 +211,7 @@ class ProxyAgent implements Agent {
   setLogLevel(scope: string, level: string): void {
     if (!(logLevels as readonly string[]).includes(level)) throw new Error(`${level} is not a log level`);
     setLogLevel(level as LogLevel, scope);
-    this.threads.broadcast({ kind: "log-level", scope, level });
+    this.threads.broadcast({ kind: "log-level", level: this.dataLogLevel() });
   }
 
   reopenLogs(): void {
@@ -230,6 +235,12 @@ class ProxyAgent implements Agent {
     await this.logs.close();
   }
 
+  /** The lowest level that the data threads' lines are written at. */
+  private dataLogLevel(): LogLevel {
+    const log = this.options.log.child(dataScope);
+    return logLevels.find((level) => log.enabled(level)) ?? "off";
+  }
+
   private threadInit(index: number): WorkerInit {
     const metrics = new SharedArrayBuffer(metricRowWords * Float64Array.BYTES_PER_ELEMENT);
     this.metrics.addRow(index, new Float64Array(metrics));
@@ -247,6 +258,7 @@ class ProxyAgent implements Agent {
       localPeer: node.peer,
       proxyCredential: proxyCredential ?? null,
       seed: rng.int(0x7fff_ffff),
+      logLevel: this.dataLogLevel(),
     };
   }
 
@@ -277,7 +289,7 @@ class ProxyAgent implements Agent {
         for (const done of this.drains) done(message.direction, message.forced);
         break;
       case "log":
-        log.child("data", { thread: index })[message.level](message.message, message.fields);
+        log.child(dataScope, { thread: index })[message.level](message.message, message.fields);
         break;
       default:
     }

@@ -17,6 +17,7 @@ export class ScriptedThread implements DataThread {
   fail: (change: ResourceChange) => string | undefined = () => undefined;
   private readonly onMessage: ((event: { data: FromWorker }) => void)[] = [];
   private readonly onClose: (() => void)[] = [];
+  private readonly onError: ((event: { message: string }) => void)[] = [];
 
   postMessage(message: ToWorker): void {
     this.messages.push(message);
@@ -32,12 +33,18 @@ export class ScriptedThread implements DataThread {
 
   addEventListener(type: "message" | "error" | "close", listener: (event: never) => void): void {
     if (type === "message") this.onMessage.push(listener as (event: { data: FromWorker }) => void);
+    if (type === "error") this.onError.push(listener as (event: { message: string }) => void);
     if (type === "close") this.onClose.push(listener as () => void);
   }
 
   /** A message to the agent. */
   say(message: FromWorker): void {
     for (const listener of this.onMessage) listener({ data: message });
+  }
+
+  /** Its code throws. */
+  fault(message: string): void {
+    for (const listener of this.onError) listener({ message });
   }
 
   /** The thread ends by itself. */

@@ -46,6 +46,8 @@ interface Member {
   up: boolean;
   readonly wait: Backoff;
   restart: Timer | null;
+  /** Why it died last; "" while it never did. */
+  lastDeath: string;
 }
 
 export class ThreadGroup {
@@ -66,12 +68,25 @@ export class ThreadGroup {
       up: false,
       wait: backoff({ baseMs: restartBaseMs, maxMs: restartMaxMs, rng: options.rng }),
       restart: null,
+      lastDeath: "",
     }));
   }
 
-  /** Starts all threads; resolves when each runs the present state. */
+  /** Starts all threads; resolves when each runs the present state, rejects with the cause when one dies before. */
   async start(): Promise<void> {
-    await Promise.all(this.members.map((m) => this.launch(m)));
+    await Promise.all(
+      this.members.map(async (m) => {
+        await this.launch(m);
+        if (!m.up && !this.stopped) throw new Error(`data thread ${m.index} cannot start: ${m.lastDeath}`);
+      }),
+    );
+  }
+
+  /** What stands in the way of allUp. */
+  troubles(): readonly string[] {
+    const dead = this.members.filter((m) => !m.up && m.lastDeath !== "");
+    if (dead.length === 0) return ["data threads are starting or taking over configuration"];
+    return dead.map((m) => `data thread ${m.index} died (${m.lastDeath}) and is started again`);
   }
 
   /** Every thread runs everything it was told. */
@@ -174,6 +189,7 @@ export class ThreadGroup {
     const { clock, log, onDeath } = this.options;
     m.thread = null;
     m.up = false;
+    m.lastDeath = reason;
     thread.terminate();
     this.restarts++;
     onDeath(m.index, reason);

@@ -81,7 +81,12 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
     rng,
     log,
   });
-  await agent.started;
+  try {
+    await agent.started;
+  } catch (e) {
+    await agent.stop();
+    return failure(file, result, [{ name: "threads", message: e instanceof Error ? e.message : String(e) }]);
+  }
   const { errors } = await agent.applyCompiled({
     resources: bootstrap.resources,
     secrets: bootstrap.secrets,

@@ -1,5 +1,7 @@
 /** Messages between the agent and its data threads. JSON strings, so that one encoding serves all threads. */
 
+import type { LogLevel } from "../../base/index.ts";
+
 /** One changed resource; json null means removed. The JSON holds the type of the same name in resources.ts. */
 export interface ResourceChange {
   readonly type: "listener" | "route" | "cluster" | "endpoints";
@@ -32,6 +34,8 @@ export interface WorkerInit {
   /** Source principal of this proxy (its SPIFFE id without scheme) once known; updated by secrets. */
   readonly proxyCredential: string | null;
   readonly seed: number;
+  /** Lines below this level are not posted. */
+  readonly logLevel: LogLevel;
 }
 
 export type ToWorker =
@@ -48,7 +52,8 @@ export type ToWorker =
       readonly direction: "inbound" | "outbound" | "all";
       readonly deadlineMs: number;
     }
-  | { readonly kind: "log-level"; readonly scope: string; readonly level: string };
+  /** From now on only lines of this level and above are wanted. */
+  | { readonly kind: "log-level"; readonly level: LogLevel };
 
 export type FromWorker =
   | { readonly kind: "ready" }

@@ -81,6 +81,12 @@ export const metricDefinitions = {
   weft_listener_policy_closed_total: counter(
     "Connections accepted and closed by policy, with the policy's name.",
   ),
+  weft_connection_faults_total: counter(
+    "Connections that ended by an error: network, tls (records of the peer), internal (a bug here).",
+  ),
+  weft_peer_metadata_refused_total: counter(
+    "Peer metadata not believed: it claims another namespace than the caller's certificate.",
+  ),
   weft_stale_connection_replays_total: counter(
     "Requests sent again because a kept connection had gone stale.",
   ),

@@ -1,5 +1,5 @@
 /** The data plane of one thread: takes the agent's messages, keeps the tables, owns the listeners. */
-import type { Clock, Rng } from "../../base/index.ts";
+import { type Clock, logLevels, type Rng } from "../../base/index.ts";
 import type {
   AccessLogConfig,
   ClusterConfig,
@@ -73,10 +73,14 @@ class DataPlaneOfThread implements DataPlane {
   private readonly logs = new Map<string, AccessLogger>();
   private readonly dynamic: DynamicHosts;
   private readonly plane: Plane & { principal: string };
+  /** Lines below are not posted: a flood of refused handshakes must not cost a message each. */
+  private level: number;
 
   constructor(options: DataPlaneOptions) {
     this.options = options;
-    const { init, clock, rng, post } = options;
+    const { init, clock, rng } = options;
+    this.level = logLevels.indexOf(init.logLevel);
+    const post = (message: FromWorker): void => this.post(message);
     this.secrets = new Secrets(clock, (error) =>
       post({
         kind: "log",
@@ -86,6 +90,7 @@ class DataPlaneOfThread implements DataPlane {
       }),
     );
     const metrics = new Metrics(new Float64Array(init.metrics), post);
+    setFaultSink({ post, metrics });
     const table = new Int32Array(init.shared);
     const runtime = {
       clock,
@@ -115,6 +120,11 @@ class DataPlaneOfThread implements DataPlane {
     };
   }
 
+  private post(message: FromWorker): void {
+    if (message.kind === "log" && logLevels.indexOf(message.level) < this.level) return;
+    this.options.post(message);
+  }
+
   port(listener: string): number {
     return this.listeners.get(listener)?.port ?? 0;
   }
@@ -122,7 +132,9 @@ class DataPlaneOfThread implements DataPlane {
   handle(message: ToWorker): void {
     switch (message.kind) {
       case "init":
+        return;
       case "log-level":
+        this.level = logLevels.indexOf(message.level);
         return;
       case "update":
         this.update(message);
@@ -315,6 +327,5 @@ class DataPlaneOfThread implements DataPlane {
 
 /** The whole data path of a thread; worker.ts feeds it messages, tests do so directly. */
 export function createDataPlane(options: DataPlaneOptions): DataPlane {
-  setFaultSink(options.post);
   return new DataPlaneOfThread(options);
 }

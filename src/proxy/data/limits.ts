@@ -37,3 +37,7 @@ export const maxUpstreamHeaderBytes = 60 * 1024;
 
 /** Fewest transports of clusters, those of clusters that left included, before unused ones are looked for. */
 export const transportSweepLeast = 64;
+
+/** Faults of this program that are logged one by one, and of which later ones every how many are. */
+export const faultLogsWhole = 10;
+export const faultLogEvery = 1000;

@@ -211,6 +211,7 @@ test("a fault in one connection is reported and the thread goes on", async () =>
     level: "error",
     message: "fault in a connection handler",
   });
+  expect(plane.metric("weft_connection_faults_total", { kind: "internal" })).toBe(1);
   const next = await connect(plane.port("main"));
   next.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   await next.inbox.match(/fine$/);

@@ -179,6 +179,7 @@ export function testPlane(
       localPeer: peer,
       proxyCredential: options.credential ?? null,
       seed: 1,
+      logLevel: "debug",
     },
     clock: options.clock ?? systemClock,
     rng: seededRng(options.seed ?? 1),

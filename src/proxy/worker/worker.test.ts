@@ -1,5 +1,7 @@
 /** Real data threads: two workers on one port with one table of limits. */
 import { afterAll, expect, test } from "bun:test";
+import { createLogger, seededRng, systemClock } from "../../base/index.ts";
+import { createAgent } from "../agent/index.ts";
 import { clusterWord, type FromWorker, metricRowWords, sharedWords, type ToWorker } from "../config/index.ts";
 import {
   change,
@@ -45,6 +47,7 @@ async function start(shared: SharedArrayBuffer, index: number, update: ToWorker)
     localPeer: peer,
     proxyCredential: null,
     seed: index + 1,
+    logLevel: "info",
   };
   await new Promise<void>((resolve, reject) => {
     worker.onerror = (e) => reject(new Error(e.message));
@@ -109,3 +112,20 @@ test("two threads: 100 hold connections, 100 wait, the 201st overflows; then all
   expect(Atomics.load(table, clusterWord.requests)).toBe(0);
   backend.stop();
 }, 20_000);
+
+test("a thread whose module cannot be loaded fails the proxy's start at once and says why", async () => {
+  const agent = createAgent({
+    concurrency: 1,
+    createWorker: () => new Worker(URL.createObjectURL(new Blob(["throw new Error('no room here')"]))),
+    node: { id: "n", peer },
+    clock: systemClock,
+    rng: seededRng(1),
+    log: createLogger({ sink: () => {} }),
+  });
+  const failure = await agent.started.then(
+    () => "started",
+    (error: Error) => error.message,
+  );
+  expect(failure).toMatch(/data thread 0 cannot start: .*no room here/);
+  await agent.stop();
+});
