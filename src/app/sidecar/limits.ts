@@ -17,8 +17,21 @@ export const limits = {
   /** After this the command is killed (Kubernetes' terminationGracePeriodSeconds: 30). */
   commandStopMs: 20_000,
   drainOutboundMs: 1_000,
+  /** The API server is asked for so long where there is something to go on with. */
+  askApiMs: 2_000,
+  /** Registration: one try, and the pauses between tries that failed. */
+  registerAskMs: 10_000,
+  registerBaseMs: 500,
+  registerMaxMs: 5_000,
+  /** The WorkloadEntry is looked at this often. */
+  registerResyncMs: 30_000,
+  /** What a killed sidecar's command may take to end. */
+  orphanMs: 2_000,
+  orphanPollMs: 20,
   /** Attempts to find an address that nobody holds. */
   addressAttempts: 256,
+  /** Names of holds beyond this are digested: an abstract socket's name has 107 bytes, `weft/` and a NUL included. */
+  holdNameBytes: 100,
   /** Instances of one service and version with a state folder of their own. */
   maxInstances: 1_000,
 } as const;

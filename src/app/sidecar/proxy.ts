@@ -6,13 +6,13 @@ import { createSvidManager, type SvidManager } from "../../identity/svid/index.t
 import type { KubeClient } from "../../kube/client/index.ts";
 import { type Admin, type Health, startAdmin, startHealth } from "../../proxy/admin/index.ts";
 import { type Agent, createAgent } from "../../proxy/agent/index.ts";
-import { createGrpcChannel, type GrpcChannel } from "../../wire/grpc/index.ts";
 import { lockAddress } from "../../wire/socket/index.ts";
 import { createXdsClient, fileSnapshotStore, type XdsClient } from "../../xds/client/index.ts";
 import { Problem } from "../problem/index.ts";
-import type { Registration } from "./register.ts";
-import { workloadLabels } from "./register.ts";
-import { type ControlPlaneAddress, certificateRequest, tokenSource } from "./trust.ts";
+import { stateFiles } from "./last-good.ts";
+import { createPlaneLink, type Identity, type PlaneLink } from "./plane-link.ts";
+import { type Registration, workloadLabels } from "./register.ts";
+import { type ControlPlaneAddress, certificateRequest, lookForControlPlane, tokenSource } from "./trust.ts";
 
 /** Ports of the admin pages on the workload's own address. */
 export const adminPorts = { admin: 15_000, metrics: 15_020, ready: 15_021 } as const;
@@ -20,7 +20,9 @@ export const adminPorts = { admin: 15_000, metrics: 15_020, ready: 15_021 } as c
 export interface SidecarProxyOptions {
   readonly client: KubeClient;
   readonly registration: Registration;
+  /** Where the control plane is, or was when it was last seen. */
   readonly plane: ControlPlaneAddress;
+  readonly onPlaneMoved: (now: ControlPlaneAddress) => void;
   /** Password that the forward proxy asks for. */
   readonly proxyCredential: string;
   readonly stateDir: string;
@@ -43,7 +45,7 @@ export interface SidecarProxy {
 
 /** Starts everything at once; what fails to start is thrown. */
 export async function startSidecarProxy(options: SidecarProxyOptions): Promise<SidecarProxy> {
-  const { registration: r, clock, rng, log, plane } = options;
+  const { registration: r, clock, rng, log } = options;
   const agent = createSidecarAgent(options);
   const opened: { stop(): unknown }[] = [agent];
   const stop = async (): Promise<void> => {
@@ -56,14 +58,7 @@ export async function startSidecarProxy(options: SidecarProxyOptions): Promise<S
         mend: "is there memory for its threads, and is the installation whole (`weft version`)?",
       });
     });
-    const channel = createGrpcChannel({
-      target: plane.xds,
-      caPem: plane.rootPem,
-      token: tokenSource(options.client, r.namespace, r.serviceAccount),
-      clock,
-    });
-    opened.push({ stop: () => channel.close() });
-    const svid = createSvid(options, agent, channel);
+    const { link: channel, svid } = connectPlane(options, agent);
     opened.push(svid);
     const configured = Promise.withResolvers<void>();
     const xds = createXdsClient({
@@ -78,12 +73,12 @@ export async function startSidecarProxy(options: SidecarProxyOptions): Promise<S
       clock,
       rng,
       log: log.child("xds"),
-      snapshot: fileSnapshotStore(join(options.stateDir, "last-good.bin")),
+      snapshot: fileSnapshotStore(join(options.stateDir, stateFiles.configuration)),
       onStatus: (status) => {
         if (status.synced) configured.resolve();
       },
     });
-    opened.push(...startPages(options, agent), xds);
+    opened.push(...(await lockPages(options)), ...startPages(options, agent), xds);
     const certified = svid.start();
     await xds.start();
     const ready = Promise.all([certified, configured.promise]).then(() => whenReady(agent));
@@ -158,22 +153,57 @@ function createSidecarAgent(options: SidecarProxyOptions): Agent {
   });
 }
 
-function createSvid(options: SidecarProxyOptions, agent: Agent, channel: GrpcChannel): SvidManager {
-  const { registration: r, plane, clock, rng, log } = options;
-  return createSvidManager({
+/** The link asks as whom the certificate manager last got a certificate for, and that manager asks by the link. */
+function connectPlane(options: SidecarProxyOptions, agent: Agent): { link: PlaneLink; svid: SvidManager } {
+  const { client, registration: r, plane, clock, rng, log } = options;
+  let own: Identity | undefined;
+  const link = createPlaneLink({
+    first: plane,
+    find: async (signal) => {
+      const found = await lookForControlPlane(client, r.namespace, signal);
+      return "missing" in found ? undefined : found;
+    },
+    token: tokenSource(client, r.namespace, r.serviceAccount),
+    identity: () => own,
+    onMoved: (now, before) => {
+      options.onPlaneMoved(now);
+      // Under another root, what the old one signed proves nothing any more.
+      if (now.rootPem !== before.rootPem) void svid.renewNow();
+    },
+    clock,
+    log: log.child("plane"),
+  });
+  const svid = createSvidManager({
     id: spiffeId(plane.trustDomain, r.namespace, r.serviceAccount),
-    request: certificateRequest(channel),
-    trustBundle: () => plane.rootPem,
+    request: certificateRequest(link),
+    trustBundle: () => link.address.rootPem,
     clock,
     rng,
     log: log.child("identity"),
-    stateDir: join(options.stateDir, "identity"),
-    onSecret: (certPem, keyPem, caPem) => {
+    stateDir: join(options.stateDir, stateFiles.identity),
+    onSecret: (certPem, keyPem, caPem, notAfter) => {
+      own = { certPem, keyPem, notAfter };
       const failed = (error: unknown): void => log.error("certificate not taken", { error: String(error) });
       agent.setSecret({ name: "ROOTCA", caPem }).catch(failed);
       agent.setSecret({ name: "default", certPem, keyPem }).catch(failed);
     },
   });
+  return { link, svid };
+}
+
+/** What listens there besides the proxy's own listeners is locked as they are: a second holder is named. */
+async function lockPages({ registration: r, clock }: SidecarProxyOptions): Promise<{ stop(): void }[]> {
+  const locks: { stop(): void }[] = [];
+  try {
+    for (const port of Object.values(adminPorts)) {
+      const lock = await lockAddress({ host: r.address, port, owner: `weft run ${r.service}`, clock });
+      locks.push({ stop: () => lock.release() });
+    }
+    return locks;
+  } catch (error) {
+    for (const lock of locks) lock.stop();
+    throw error;
+  }
 }
 
 /** What Envoy's bootstrap would say: who this is, and where its configuration comes from. */

@@ -1,5 +1,6 @@
 /** What the API server is told of a workload: Service, ServiceAccount, WorkloadEntry. */
 import { isKubeError, type KubeClient, type KubeObject, refs } from "../../kube/client/index.ts";
+import { Problem } from "../problem/index.ts";
 
 export interface Registration {
   readonly namespace: string;
@@ -29,37 +30,56 @@ export function workloadLabels(r: Pick<Registration, "service" | "version">): Re
   return { app: r.service, ...(r.version === undefined ? {} : { version: r.version }) };
 }
 
-async function createIfAbsent(client: KubeClient, ref: (typeof refs)[keyof typeof refs], object: KubeObject) {
+type Writer = Pick<KubeClient, "get" | "create" | "patch" | "delete">;
+
+async function createIfAbsent(
+  client: Writer,
+  ref: (typeof refs)[keyof typeof refs],
+  object: KubeObject,
+  signal: AbortSignal,
+) {
   try {
-    await client.create(ref, object);
+    await client.create(ref, object, { signal });
   } catch (error) {
-    if (!isKubeError(error, 409)) throw error;
+    // An account that may not create it (a machine that joined by token) needs it to be there.
+    if (isKubeError(error, 403)) await expectThere(client, ref, object, error, signal);
+    else if (!isKubeError(error, 409)) throw error;
+  }
+}
+
+async function expectThere(
+  client: Writer,
+  ref: (typeof refs)[keyof typeof refs],
+  { metadata: { name, namespace } }: KubeObject,
+  refusal: Error,
+  signal: AbortSignal,
+) {
+  try {
+    await client.get(ref, name, namespace, { signal });
+  } catch (error) {
+    if (!isKubeError(error, 404)) throw refusal;
+    throw new Problem(`there is no ${ref.kind} ${namespace}/${name}, and this account may not create it`, {
+      why: refusal.message,
+      mend: `\`weft token create --service ${name} --port PORT\` creates it`,
+    });
   }
 }
 
 /** Creates what is absent; a WorkloadEntry of the same name is taken over: this instance lived before. */
-export async function register(client: KubeClient, r: Registration): Promise<void> {
-  const { namespace, service } = r;
-  const labels = { "weft.dev/managed": "true" };
+export async function register(
+  client: Writer,
+  r: Registration,
+  ready: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const { namespace } = r;
   await Promise.all([
-    createIfAbsent(client, refs.serviceAccount, {
-      apiVersion: "v1",
-      kind: "ServiceAccount",
-      metadata: { name: r.serviceAccount, namespace, labels },
-    }),
-    createIfAbsent(client, refs.service, {
-      apiVersion: "v1",
-      kind: "Service",
-      metadata: { name: service, namespace, labels },
-      spec: {
-        selector: { app: service },
-        ports: [{ name: "http", port: r.port, targetPort: r.port, protocol: "TCP" }],
-      },
-    }),
+    createIfAbsent(client, refs.serviceAccount, serviceAccountObject(r), signal),
+    createIfAbsent(client, refs.service, serviceObject(r), signal),
   ]);
-  const entry = workloadEntry(r);
+  const entry = workloadEntry(r, ready);
   try {
-    await client.create(refs.workloadEntry, entry);
+    await client.create(refs.workloadEntry, entry, { signal });
   } catch (error) {
     if (!isKubeError(error, 409)) throw error;
     const annotations = {
@@ -71,11 +91,36 @@ export async function register(client: KubeClient, r: Registration): Promise<voi
       refs.workloadEntry,
       { namespace, name: r.workload },
       { metadata: { annotations, labels: entry.metadata.labels }, spec: entry["spec"] },
+      { signal },
     );
   }
 }
 
-function workloadEntry(r: Registration): KubeObject {
+const managed = { "weft.dev/managed": "true" };
+
+/** The account that the workload is in the mesh. */
+export function serviceAccountObject(r: Pick<Registration, "namespace" | "serviceAccount">): KubeObject {
+  return {
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { name: r.serviceAccount, namespace: r.namespace, labels: managed },
+  };
+}
+
+/** The service by which others call the workload's instances. */
+export function serviceObject(r: Pick<Registration, "namespace" | "service" | "port">): KubeObject {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: r.service, namespace: r.namespace, labels: managed },
+    spec: {
+      selector: { app: r.service },
+      ports: [{ name: "http", port: r.port, targetPort: r.port, protocol: "TCP" }],
+    },
+  };
+}
+
+function workloadEntry(r: Registration, ready: boolean): KubeObject {
   const labels = workloadLabels(r);
   return {
     apiVersion: "networking.istio.io/v1",
@@ -85,7 +130,7 @@ function workloadEntry(r: Registration): KubeObject {
       namespace: r.namespace,
       labels: { ...labels, "weft.dev/managed": "true", "security.istio.io/tlsMode": "istio" },
       annotations: {
-        [annotation.ready]: "false",
+        [annotation.ready]: String(ready),
         [annotation.appPort]: String(r.appPort),
         [annotation.lease]: r.lease,
       },
@@ -101,19 +146,29 @@ function workloadEntry(r: Registration): KubeObject {
 
 /** Sets or (null) removes an annotation of the WorkloadEntry. */
 export async function annotate(
-  client: KubeClient,
+  client: Pick<KubeClient, "patch">,
   r: Registration,
   name: string,
   value: string | null,
+  signal: AbortSignal,
 ): Promise<void> {
   const target = { namespace: r.namespace, name: r.workload };
-  await client.patch(refs.workloadEntry, target, { metadata: { annotations: { [name]: value } } });
+  await client.patch(
+    refs.workloadEntry,
+    target,
+    { metadata: { annotations: { [name]: value } } },
+    { signal },
+  );
 }
 
 /** Removes the WorkloadEntry; that it is gone already is fine. */
-export async function unregister(client: KubeClient, r: Registration): Promise<void> {
+export async function unregister(
+  client: Pick<KubeClient, "delete">,
+  r: Registration,
+  signal: AbortSignal,
+): Promise<void> {
   try {
-    await client.delete(refs.workloadEntry, { namespace: r.namespace, name: r.workload });
+    await client.delete(refs.workloadEntry, { namespace: r.namespace, name: r.workload }, { signal });
   } catch (error) {
     if (!isKubeError(error, 404)) throw error;
   }

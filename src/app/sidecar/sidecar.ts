@@ -1,47 +1,23 @@
 /** `weft run`: registers a workload, runs its proxy and its command, and takes both down in the right order. */
-import { join } from "node:path";
-import { type Clock, delay, type Logger, type Rng } from "../../base/index.ts";
-import {
-  type KubeClient,
-  type KubeObject,
-  keepLease,
-  type LeaseKeeper,
-  refs,
-} from "../../kube/client/index.ts";
+import { type Clock, delay, type Logger } from "../../base/index.ts";
+import { keepLease, type LeaseKeeper } from "../../kube/client/index.ts";
 import { Problem } from "../problem/index.ts";
 import { type RunningCommand, startCommand } from "./command.ts";
 import { drainSidecar } from "./drain.ts";
 import { applicationEnvironment } from "./environment.ts";
+import { allot, type Instance, type InstanceOptions, openInstance } from "./instance.ts";
+import { type LastGood, saveLastGood } from "./last-good.ts";
 import { limits } from "./limits.ts";
 import { listensWide, socketTables } from "./listening.ts";
+import { endOrphan, forgetCommand, noteCommand } from "./orphan.ts";
 import { applicationProbe, type Prober, startProbing } from "./probe.ts";
 import { type SidecarProxy, startSidecarProxy } from "./proxy.ts";
-import { annotate, annotation, type Registration, register, unregister } from "./register.ts";
-import {
-  allotAddress,
-  type Hold,
-  type InstanceState,
-  machineHold,
-  openFreeState,
-  openState,
-} from "./state.ts";
-import { findControlPlane } from "./trust.ts";
+import type { Registration } from "./register.ts";
+import { Registrar } from "./registrar.ts";
+import { type ControlPlaneAddress, findControlPlane } from "./trust.ts";
 
-export interface SidecarOptions {
-  readonly client: KubeClient;
-  readonly namespace: string;
-  readonly service: string;
-  readonly version?: string;
-  /** The service's port. */
-  readonly port: number;
-  /** The application's own port on 127.0.0.1; 0 or absent: a free one. */
-  readonly appPort?: number;
-  readonly serviceAccount?: string;
+export interface SidecarOptions extends InstanceOptions {
   readonly readyPath?: string;
-  readonly address?: string;
-  /** Exactly this state folder; absent: the first free one below `stateRoot`. */
-  readonly stateDir?: string;
-  readonly stateRoot: string;
   readonly concurrency?: number;
   /** Empty: no command; the application is somebody else's process. */
   readonly command: readonly string[];
@@ -49,10 +25,6 @@ export interface SidecarOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly createWorker: () => Worker;
   readonly weftVersion: string;
-  readonly clock: Clock;
-  readonly rng: Rng;
-  readonly log: Logger;
-  readonly hold?: Hold;
 }
 
 export interface Sidecar {
@@ -60,7 +32,7 @@ export interface Sidecar {
   readonly proxy: SidecarProxy;
   /** URL of the forward proxy, credential included. */
   readonly proxyUrl: string;
-  /** The application is ready and the mesh may send it requests. */
+  /** The application is ready and the API server was told (or is away): the mesh may send it requests. */
   readonly ready: Promise<void>;
   /** Exit status of the command; without one it never resolves before stop. */
   readonly exited: Promise<number>;
@@ -70,9 +42,12 @@ export interface Sidecar {
   kill(): void;
 }
 
-/** Starts a sidecar; resolves when its command runs. */
+/**
+ * Starts a sidecar; resolves when its command runs. While API server and control plane are away, one that ran before
+ * starts from its last good configuration and certificate, and registers when they are back.
+ */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
-  const { client, clock, log } = options;
+  const { client, clock, rng, log } = options;
   const undo: (() => unknown)[] = [];
   const revert = async (): Promise<void> => {
     for (const step of undo.reverse()) await step();
@@ -80,26 +55,23 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   try {
     const state = openInstance(options);
     undo.push(() => state.release());
-    const { registration, release } = await allot(options, state);
-    undo.push(release);
-    await register(client, registration);
-    undo.push(() => unregister(client, registration).catch(() => {}));
-    const lease = keepLease(client, {
-      namespace: registration.namespace,
-      name: registration.lease,
-      holder: `${registration.workload} (pid ${process.pid})`,
-      labels: { "weft.dev/managed": "true" },
-      clock,
-      log: log.child("lease"),
-    });
+    await endOrphan(state.dir, clock, log);
+    const instance = await allot(options, state);
+    const { registration } = instance;
+    undo.push(() => instance.release());
+    const registrar = new Registrar({ client, registration, clock, rng, log: log.child("register") });
+    undo.push(() => registrar.leave());
+    const plane = await introduce(options, instance, registrar);
+    registrar.start();
+    const lease = startLease(options, registration, registrar);
     undo.push(() => lease.release());
-    const plane = await findControlPlane(client, registration.namespace, clock);
     const password = Buffer.from(crypto.getRandomValues(new Uint8Array(18))).toString("base64url");
     const health = { appReady: false };
     const proxy = await startSidecarProxy({
       ...options,
       registration,
       plane,
+      onPlaneMoved: (now) => keep(state.dir, { plane: now, registration }, log),
       proxyCredential: password,
       stateDir: state.dir,
       appReady: () => health.appReady,
@@ -107,7 +79,9 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     });
     undo.push(() => proxy.stop());
     await proxyReady(proxy, clock);
-    const running = new Running({ options, registration, proxy, lease, health, password, revert });
+    keep(state.dir, { plane, registration }, log);
+    const parts = { options, registration, registrar, proxy, lease, health, password, revert };
+    const running = new Running({ ...parts, stateDir: state.dir });
     running.start();
     return running;
   } catch (error) {
@@ -116,54 +90,46 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   }
 }
 
-function openInstance(options: SidecarOptions): InstanceState {
-  const hold = options.hold ?? machineHold;
-  if (options.stateDir !== undefined) return openState(options.stateDir, options.rng, hold);
-  const name = `${options.service}-${options.version ?? "latest"}`;
-  return openFreeState(join(options.stateRoot, options.namespace, name), options.rng, hold);
+/** Registers and finds the control plane. With something to start from, nobody's absence stops this. */
+async function introduce(
+  { client, clock, log }: SidecarOptions,
+  { registration, lastGood, alone }: Instance,
+  registrar: Registrar,
+): Promise<ControlPlaneAddress> {
+  if (alone && lastGood !== undefined) return lastGood.plane;
+  try {
+    await registrar.register();
+    return await findControlPlane(client, registration.namespace, clock, lastGood?.plane);
+  } catch (error) {
+    if (lastGood === undefined) throw error;
+    log.warn("the API server is of no help; starting from the last good configuration", {
+      error: String(error),
+    });
+    return lastGood.plane;
+  }
 }
 
-interface WorkloadEntry extends KubeObject {
-  readonly spec: { readonly address?: string };
-}
-
-async function allot(options: SidecarOptions, state: InstanceState) {
-  const { client, namespace, service, version } = options;
-  const workload = [service, version, state.identity.suffix].filter(Boolean).join("-");
-  const { items } = await client.listAll<WorkloadEntry>(refs.workloadEntry);
-  const taken = new Set(
-    items
-      .filter((e) => e.metadata.name !== workload || e.metadata.namespace !== namespace)
-      .map((e) => e.spec.address ?? ""),
-  );
-  const hold = options.hold ?? machineHold;
-  const { address, release } = allotAddress({
-    wanted: options.address,
-    taken,
-    state,
-    rng: options.rng,
-    hold,
+function startLease(options: SidecarOptions, r: Registration, registrar: Registrar): LeaseKeeper {
+  const { client, clock, log } = options;
+  return keepLease(client, {
+    namespace: r.namespace,
+    name: r.lease,
+    holder: `${r.workload} (pid ${process.pid})`,
+    labels: { "weft.dev/managed": "true" },
+    // The control plane removes the Lease of an instance that it takes for dead, and its WorkloadEntry.
+    onLost: () => registrar.lost(),
+    clock,
+    log: log.child("lease"),
   });
-  const registration: Registration = {
-    namespace,
-    service,
-    version,
-    serviceAccount: options.serviceAccount ?? service,
-    workload,
-    address,
-    port: options.port,
-    appPort: options.appPort || freePort(),
-    lease: `weft-${workload}`,
-  };
-  return { registration, release };
 }
 
-/** A port of 127.0.0.1 that is free now. */
-function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
+/** A disk that is full must not stop a sidecar that runs. */
+function keep(stateDir: string, lastGood: LastGood, log: Logger): void {
+  try {
+    saveLastGood(stateDir, lastGood);
+  } catch (error) {
+    log.warn("where the control plane is could not be written down", { error: String(error) });
+  }
 }
 
 async function proxyReady(proxy: SidecarProxy, clock: Clock): Promise<void> {
@@ -188,6 +154,8 @@ async function proxyReady(proxy: SidecarProxy, clock: Clock): Promise<void> {
 interface Parts {
   readonly options: SidecarOptions;
   readonly registration: Registration;
+  readonly registrar: Registrar;
+  readonly stateDir: string;
   readonly proxy: SidecarProxy;
   readonly lease: LeaseKeeper;
   readonly health: { appReady: boolean };
@@ -229,7 +197,10 @@ class Running implements Sidecar {
         credential: { user: "weft", password },
       });
       this.command = startCommand({ command: options.command, env, cwd: options.cwd, clock: options.clock });
+      const { stateDir } = this.parts;
+      noteCommand(stateDir, this.command.pid);
       void this.command.exited.then((status) => {
+        forgetCommand(stateDir);
         // A command that dies takes its sidecar along: there is nothing left to serve.
         void this.stop();
         this.ended.resolve(status);
@@ -252,7 +223,7 @@ class Running implements Sidecar {
   }
 
   private async tellReady(ready: boolean): Promise<void> {
-    const { options, registration: r, health } = this.parts;
+    const { options, registration: r, registrar, health } = this.parts;
     health.appReady = ready;
     options.log[ready ? "info" : "warn"](ready ? "the application is ready" : "the application is not ready");
     if (ready && !this.told) {
@@ -263,20 +234,20 @@ class Running implements Sidecar {
           { mend: "let it listen on 127.0.0.1" },
         );
     }
-    try {
-      await annotate(options.client, r, annotation.ready, String(ready));
-      if (ready) this.becameReady.resolve();
-    } catch (error) {
-      options.log.error("readiness could not be told to the API server", { error: String(error) });
-    }
+    const told = registrar.setReady(ready);
+    if (!ready) return;
+    // Alone, it serves those who know it from before.
+    if (registrar.registered) await told;
+    this.becameReady.resolve();
   }
 
   private async takeDown(signal: NodeJS.Signals): Promise<number> {
-    const { options, registration: r, lease, revert } = this.parts;
+    const { options, registration: r, registrar, lease, revert } = this.parts;
     this.prober?.stop();
     const status = await drainSidecar({
       client: options.client,
       registration: r,
+      registrar,
       agent: this.proxy.agent,
       command: this.command,
       signal,

@@ -61,6 +61,23 @@ describe("state folder", () => {
     }
   });
 
+  test("a hold on a long path is as good as one on a short path", () => {
+    const name = `test/${temp()}/${"deep/".repeat(40)}`;
+    const first = machineHold(`${name}a`);
+    expect(first).toBeDefined();
+    expect(machineHold(`${name}a`)).toBeUndefined();
+    const other = machineHold(`${name}b`);
+    expect(other).toBeDefined();
+    first!.release();
+    other!.release();
+    // At the limit and one beyond.
+    for (const length of [limits.holdNameBytes, limits.holdNameBytes + 1]) {
+      const held = machineHold(`test/${process.pid}/`.padEnd(length, "x"));
+      expect(held).toBeDefined();
+      held!.release();
+    }
+  });
+
   test("the machine's holds are exclusive and end with their release", () => {
     const name = `test/${temp()}`;
     const first = machineHold(name);

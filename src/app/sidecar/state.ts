@@ -29,8 +29,14 @@ export type Hold = (name: string) => { release(): void } | undefined;
  * namespace, so addresses held this way are unique among all users of it.
  */
 export const machineHold: Hold = (name) => {
+  // The kernel takes 107 bytes; what a long path loses in legibility its digest keeps in uniqueness.
+  const fits = Buffer.byteLength(name) <= limits.holdNameBytes;
+  const short = fits ? name : new Bun.CryptoHasher("sha256").update(name).digest("base64url");
   try {
-    const listener = Bun.listen({ unix: `\0weft/${name}`, socket: { data() {}, open: (s) => void s.end() } });
+    const listener = Bun.listen({
+      unix: `\0weft/${short}`,
+      socket: { data() {}, open: (s) => void s.end() },
+    });
     listener.unref();
     return { release: () => listener.stop(true) };
   } catch {

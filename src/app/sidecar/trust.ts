@@ -27,26 +27,40 @@ export interface ControlPlaneAddress {
   readonly trustDomain: string;
 }
 
-/** Reads both ConfigMaps; waits for a control plane that is still starting, then says what is missing. */
+/** Both ConfigMaps as they are now; which one is missing. */
+export async function lookForControlPlane(
+  client: Pick<KubeClient, "get">,
+  namespace: string,
+  signal?: AbortSignal,
+): Promise<ControlPlaneAddress | { readonly missing: string }> {
+  const [plane, root] = await Promise.all([
+    readMap(client, addressMap.namespace, addressMap.name, signal),
+    readMap(client, namespace, rootMap.name, signal),
+  ]);
+  const xds = plane?.[addressMap.key];
+  const rootPem = root?.[rootMap.key];
+  if (plane && xds && rootPem) return { xds, rootPem, trustDomain: plane["trustDomain"] ?? "cluster.local" };
+  return { missing: xds ? `${namespace}/${rootMap.name}` : `${addressMap.namespace}/${addressMap.name}` };
+}
+
+/**
+ * Waits for a control plane that is still starting, then says what is missing; where it was before is good enough,
+ * since a link to it looks again.
+ */
 export async function findControlPlane(
-  client: KubeClient,
+  client: Pick<KubeClient, "get">,
   namespace: string,
   clock: Clock,
+  before: ControlPlaneAddress | undefined,
 ): Promise<ControlPlaneAddress> {
   const end = clock.now() + limits.startMs;
   for (;;) {
-    const [plane, root] = await Promise.all([
-      readMap(client, addressMap.namespace, addressMap.name),
-      readMap(client, namespace, rootMap.name),
-    ]);
-    const xds = plane?.[addressMap.key];
-    const rootPem = root?.[rootMap.key];
-    if (xds && rootPem) return { xds, rootPem, trustDomain: plane["trustDomain"] ?? "cluster.local" };
+    const found = await lookForControlPlane(client, namespace);
+    if (!("missing" in found)) return found;
+    if (before !== undefined) return before;
     if (clock.now() >= end)
       throw new Problem("no control plane is known to the API server", {
-        why: xds
-          ? `namespace ${namespace} has no ConfigMap ${rootMap.name}`
-          : `there is no ConfigMap ${addressMap.namespace}/${addressMap.name}`,
+        why: `there is no ConfigMap ${found.missing}`,
         mend: "start `weft dev` or `weft control-plane`",
       });
     await delay(clock, 200);
@@ -54,12 +68,14 @@ export async function findControlPlane(
 }
 
 async function readMap(
-  client: KubeClient,
+  client: Pick<KubeClient, "get">,
   namespace: string,
   name: string,
+  signal: AbortSignal | undefined,
 ): Promise<Readonly<Record<string, string>> | undefined> {
   try {
-    return (await client.get<ConfigMap>(refs.configMap, name, namespace)).data;
+    const options = signal === undefined ? {} : { signal };
+    return (await client.get<ConfigMap>(refs.configMap, name, namespace, options)).data;
   } catch (error) {
     if (isKubeError(error, 404)) return undefined;
     throw error;
@@ -83,7 +99,7 @@ export function tokenSource(
 
 /** Sends a CSR to the control plane; the chain, leaf first. */
 export function certificateRequest(
-  channel: GrpcChannel,
+  channel: Pick<GrpcChannel, "unary">,
 ): (csrPem: string, ttlSeconds: number) => Promise<string[]> {
   return async (csr, ttlSeconds) => {
     const request = create(IstioCertificateRequestSchema, { csr, validityDuration: BigInt(ttlSeconds) });
