@@ -1,33 +1,40 @@
-/** The stream: connect, subscribe, apply in order, answer; again after a failure, with what is already there. */
-import { create, fromBinary, type JsonObject, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { type Backoff, backoff, type Clock, type Logger, type Rng, type Timer } from "../../base/index.ts";
-import { type Node, NodeSchema } from "../../proto/gen/envoy/config/core/v3/base_pb.js";
-import { AggregatedDiscoveryService } from "../../proto/gen/envoy/service/discovery/v3/ads_pb.js";
-import {
-  DeltaDiscoveryRequestSchema,
-  type DeltaDiscoveryResponse,
-  DeltaDiscoveryResponseSchema,
-} from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.js";
-import { type ClientStream, type GrpcChannel, grpcCode, methodPath } from "../../wire/grpc/index.ts";
-import { shortTypeName } from "../protocol/index.ts";
+/**
+ * Takes what the feeds bring, one response after the other: applies it, asks for what it names, answers. What runs
+ * stays while a feed is away.
+ */
+import type { Any } from "@bufbuild/protobuf/wkt";
+import type { Clock, Logger, Timer } from "../../base/index.ts";
+import { shortTypeName, typeUrl as urls } from "../protocol/index.ts";
+import { Books, type FeedChange, type Want } from "./books.ts";
+import type { Feed, FeedHost, FeedResponse } from "./feed.ts";
 import { limits } from "./limits.ts";
+import { Lives } from "./lives.ts";
+import { type Reference, referencesOf } from "./references.ts";
 import { decodeSnapshot, encodeSnapshot, type SnapshotStore } from "./snapshot.ts";
-import { ClientState, type NameChange } from "./state.ts";
 import type {
   ApplyError,
+  ConfigResource,
   ConfigSink,
   ConfigUpdate,
-  NodeIdentity,
   XdsClientState,
   XdsClientStatus,
 } from "./types.ts";
 
-export interface XdsClientOptions {
-  readonly channel: Pick<GrpcChannel, "bidi">;
-  readonly node: NodeIdentity;
+/** Which feeds there are, and who is asked for what. */
+export interface FeedPlan {
+  /** Type -> feed that is asked for all of it. */
+  readonly everything: ReadonlyMap<string, string>;
+  /** Wanted by name, whatever resources say. */
+  readonly fixed?: readonly Want[];
+  /** Feed that has what a resource names; undefined: it does not come over xDS. Throws where that cannot be. */
+  feedOf(reference: Reference): string | undefined;
+  open(feed: string, host: FeedHost): Feed;
+}
+
+export interface ClientOptions {
+  readonly plan: FeedPlan;
   readonly sink: ConfigSink;
   readonly clock: Clock;
-  readonly rng: Rng;
   readonly log: Logger;
   /** Keeps the last good configuration; absent: nothing is kept. */
   readonly snapshot?: SnapshotStore;
@@ -38,170 +45,264 @@ export interface XdsClientOptions {
 export interface XdsClient {
   /** Loads the last good configuration, if any, then connects. Never rejects. */
   start(): Promise<void>;
-  /** Ends the stream and writes the last good configuration. */
+  /** Ends the streams and writes the last good configuration. */
   stop(): Promise<void>;
   status(): XdsClientStatus;
 }
 
-const path = methodPath(AggregatedDiscoveryService.method.deltaAggregatedResources);
-type Stream = ClientStream<DeltaDiscoveryResponse>;
-type Request = MessageInitShape<typeof DeltaDiscoveryRequestSchema>;
+/** The worst first. */
+const severity: readonly XdsClientState[] = ["stopped", "idle", "backoff", "connecting", "connected"];
+
+const text = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** What is left of a response for this client. */
+interface Reading {
+  readonly update: ConfigUpdate;
+  readonly errors: ApplyError[];
+  readonly references: ReadonlyMap<string, readonly Want[]>;
+}
 
 class Client implements XdsClient {
-  private readonly options: XdsClientOptions;
-  private readonly books = new ClientState();
-  private readonly wait: Backoff;
-  private state: XdsClientState = "idle";
-  private stream: Stream | undefined;
-  /** Types that were asked for on this stream: their first request went out. */
-  private asked = new Set<string>();
-  private queue: DeltaDiscoveryResponse[] = [];
+  private readonly options: ClientOptions;
+  private readonly books: Books;
+  private readonly lives: Lives;
+  private readonly feeds = new Map<string, Feed>();
+  /** Responses of each feed that wait. */
+  private readonly waiting = new Map<string, number>();
+  private readonly jobs: (() => Promise<void>)[] = [];
+  /** Clusters that the server took away while something still names them. */
+  private readonly held = new Set<string>();
+  /** `type\0name` of what was refused last. */
+  private readonly refused = new Set<string>();
+  private phase: "idle" | "running" | "stopped" = "idle";
   private working: Promise<void> | undefined;
-  private retry: Timer | undefined;
+  private holding: Timer | undefined;
   private saving: Timer | undefined;
-  private connectedAt: number | undefined;
-  private lastError: string | undefined;
   private acks = 0;
   private nacks = 0;
 
-  constructor(options: XdsClientOptions) {
+  constructor(options: ClientOptions) {
     this.options = options;
-    this.wait = backoff({ baseMs: limits.reconnectBaseMs, maxMs: limits.reconnectMaxMs, rng: options.rng });
+    this.books = new Books(options.plan.everything, options.plan.fixed);
+    this.lives = new Lives(options.clock, (typeUrl, name) => this.enqueue(() => this.drop(typeUrl, [name])));
   }
 
   async start(): Promise<void> {
-    if (this.state !== "idle") return;
-    this.set("connecting");
+    if (this.phase !== "idle") return;
+    this.phase = "running";
     await this.load();
-    if (!this.stopped) void this.connect();
+    this.openFeeds();
   }
 
   private get stopped(): boolean {
-    return this.state === "stopped";
+    return this.phase === "stopped";
   }
 
   status(): XdsClientStatus {
+    const feeds = [...this.feeds.values()].map((f) => f.status);
+    const worst = [...feeds].sort((a, b) => severity.indexOf(a.state) - severity.indexOf(b.state))[0];
     return {
-      state: this.state,
+      state: this.phase === "running" ? (worst?.state ?? "connecting") : this.phase,
       synced: this.books.synced,
-      ...(this.connectedAt === undefined ? {} : { connectedAt: this.connectedAt }),
-      ...(this.lastError === undefined ? {} : { lastError: this.lastError }),
+      ...(worst?.connectedAt === undefined ? {} : { connectedAt: worst.connectedAt }),
+      ...(worst?.lastError === undefined ? {} : { lastError: worst.lastError }),
+      feeds,
       versions: this.books.versions,
       acks: this.acks,
       nacks: this.nacks,
     };
   }
 
-  private set(state: XdsClientState): void {
-    this.state = state;
+  private tell(): void {
     this.options.onStatus?.(this.status());
   }
 
   async stop(): Promise<void> {
     if (this.stopped) return;
-    this.set("stopped");
-    this.retry?.cancel();
-    this.stream?.cancel();
-    this.queue = [];
+    this.phase = "stopped";
+    for (const feed of this.feeds.values()) feed.stop();
+    this.lives.stop();
+    this.holding?.cancel();
+    this.jobs.length = 0;
     await this.working;
     if (this.saving !== undefined) await this.save();
+    this.tell();
   }
 
-  private async connect(): Promise<void> {
-    this.set("connecting");
-    try {
-      const stream = await this.options.channel.bidi(path, (bytes) =>
-        fromBinary(DeltaDiscoveryResponseSchema, bytes),
-      );
-      if (this.stopped) {
-        stream.cancel();
-        return;
-      }
-      this.stream = stream;
-      this.asked = new Set();
-      stream.onMessage = (response) => this.receive(stream, response);
-      stream.onClose = (status) => this.lost(stream, status.message || `status ${status.code}`);
-      for (const { typeUrl, subscribe, initialVersions } of this.books.firstRequests())
-        this.send({
-          typeUrl,
-          resourceNamesSubscribe: [...subscribe],
-          initialResourceVersions: initialVersions,
-        });
-    } catch (error) {
-      this.lost(undefined, error instanceof Error ? error.message : String(error));
+  /** Opens the feeds that something is asked of. */
+  private openFeeds(): void {
+    if (this.phase !== "running") return;
+    for (const name of this.books.feeds) {
+      if (this.feeds.has(name)) continue;
+      const feed = this.options.plan.open(name, {
+        first: () => this.books.firstRequests(name),
+        receive: (response) => this.receive(name, response),
+        changed: () => this.tell(),
+      });
+      this.feeds.set(name, feed);
+      feed.start();
     }
   }
 
-  private lost(stream: Stream | undefined, why: string): void {
-    if (this.stopped || stream !== this.stream) return;
-    this.stream = undefined;
-    this.queue = [];
-    this.connectedAt = undefined;
-    this.lastError = why;
-    const pause = this.wait.next();
-    this.options.log.warn("control plane away; the last configuration stays", {
-      reason: why,
-      retryMs: pause,
+  private receive(feed: string, response: FeedResponse): boolean {
+    const count = this.waiting.get(feed) ?? 0;
+    if (count >= limits.maxQueuedResponses) return false;
+    this.waiting.set(feed, count + 1);
+    this.enqueue(async () => {
+      this.waiting.set(feed, (this.waiting.get(feed) ?? 1) - 1);
+      await this.take(feed, response);
     });
-    this.retry = this.options.clock.after(pause, () => void this.connect());
-    this.set("backoff");
+    return true;
   }
 
-  /** The node travels with the first request of a stream only. */
-  private send(request: Request & { typeUrl: string }): void {
-    const message = create(DeltaDiscoveryRequestSchema, request);
-    if (this.asked.size === 0) message.node = nodeMessage(this.options.node);
-    this.asked.add(request.typeUrl);
-    this.stream?.write(toBinary(DeltaDiscoveryRequestSchema, message));
-  }
-
-  private receive(stream: Stream, response: DeltaDiscoveryResponse): void {
-    if (stream !== this.stream) return;
-    if (this.queue.length >= limits.maxQueuedResponses) {
-      stream.cancel();
-      return;
-    }
-    if (this.connectedAt === undefined) {
-      this.connectedAt = this.options.clock.wall();
-      this.lastError = undefined;
-      this.set("connected");
-    }
-    this.queue.push(response);
+  /** One job at a time, in the order of arrival. */
+  private enqueue(job: () => Promise<void>): void {
+    if (this.stopped) return;
+    this.jobs.push(job);
     this.working ??= this.work().finally(() => {
       this.working = undefined;
     });
   }
 
-  /** One response at a time, in the order of arrival. */
   private async work(): Promise<void> {
-    for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) await this.take(next);
+    for (let next = this.jobs.shift(); next !== undefined; next = this.jobs.shift()) await next();
   }
 
-  private async take(response: DeltaDiscoveryResponse): Promise<void> {
-    const { stream } = this;
-    const { typeUrl, nonce } = response;
+  private async take(name: string, response: FeedResponse): Promise<void> {
+    const { typeUrl } = response;
+    const feed = this.feeds.get(name);
     if (!this.books.knows(typeUrl)) {
-      this.answer(stream, typeUrl, nonce, [{ name: "", message: `type ${typeUrl} was not asked for` }]);
+      this.answer(feed, response, [{ name: "", message: `type ${typeUrl} was not asked for` }]);
       return;
     }
-    const update: ConfigUpdate = {
-      typeUrl,
-      added: response.resources.flatMap(({ name, version, resource }) =>
-        resource === undefined || !this.books.wants(typeUrl, name) ? [] : [{ name, version, any: resource }],
-      ),
-      removed: response.removedResources,
-    };
-    const bare = response.resources.filter((r) => r.resource === undefined);
-    const errors = [
-      ...bare.map((r) => ({ name: r.name, message: "no resource in it" })),
-      ...(await this.apply(update)),
-    ];
+    const { update, errors, references } = this.read(response);
+    errors.push(...(await this.apply(update)));
+    for (const r of response.resources) this.refused.delete(`${typeUrl}\0${r.name}`);
+    for (const e of errors) this.refused.add(`${typeUrl}\0${e.name}`);
     // Names that this response refers to are asked for before it is ACKed: the server then sends them first.
-    const unwanted = this.follow(update, errors, stream);
-    this.answer(stream, typeUrl, nonce, errors);
-    if (unwanted !== undefined) await this.apply(unwanted);
-    if (errors.length === 0) this.wait.reset();
+    const changes = this.books.applied(update, errors, references);
+    this.askFor(changes);
+    this.answer(feed, response, errors);
+    await this.dropUnwanted(changes);
+    await this.releaseHeld();
     this.saveLater();
+  }
+
+  /** Leaves out what is not wanted or runs already, resolves what the rest refers to. */
+  private read(response: FeedResponse): Reading {
+    const { typeUrl } = response;
+    const added: ConfigResource[] = [];
+    const errors: ApplyError[] = [];
+    const references = new Map<string, readonly Want[]>();
+    for (const { name, version, any, ttlMs } of response.resources) {
+      if (!this.books.wants(typeUrl, name)) continue;
+      this.lives.set(typeUrl, name, ttlMs);
+      if (typeUrl === urls.cluster) this.held.delete(name);
+      if (any === undefined) {
+        if (ttlMs === undefined) errors.push({ name, message: "no resource in it" });
+        continue;
+      }
+      if (any.typeUrl !== typeUrl) {
+        errors.push({ name, message: `is a ${any.typeUrl}` });
+        continue;
+      }
+      if (response.repeats && this.runs(typeUrl, name, any)) {
+        this.books.renew(typeUrl, name, version);
+        continue;
+      }
+      const resolved = this.resolve(any);
+      if (typeof resolved === "string") errors.push({ name, message: resolved });
+      else {
+        references.set(name, resolved);
+        added.push({ name, version, any });
+      }
+    }
+    return { update: { typeUrl, added, removed: this.gone(response) }, errors, references };
+  }
+
+  /** The same bytes are in effect, and nothing else was refused since. */
+  private runs(typeUrl: string, name: string, any: Any): boolean {
+    const own = this.books.resource(typeUrl, name);
+    if (own === undefined || this.refused.has(`${typeUrl}\0${name}`)) return false;
+    return own.value.length === any.value.length && Buffer.compare(own.value, any.value) === 0;
+  }
+
+  /** What a resource refers to, and where that comes from; a string says why it cannot be had. */
+  private resolve(any: Any): readonly Want[] | string {
+    let references: readonly Reference[];
+    try {
+      references = referencesOf(any);
+    } catch {
+      // The sink says what is wrong with it.
+      return [];
+    }
+    const wants: Want[] = [];
+    try {
+      for (const reference of references) {
+        const feed = this.options.plan.feedOf(reference);
+        if (feed !== undefined) wants.push({ typeUrl: reference.typeUrl, name: reference.name, feed });
+      }
+      return wants;
+    } catch (error) {
+      return text(error);
+    }
+  }
+
+  private gone(response: FeedResponse): readonly string[] {
+    const { typeUrl, whole, removed } = response;
+    const there = new Set(response.resources.map((r) => r.name));
+    const gone = whole ? this.books.names(typeUrl).filter((name) => !there.has(name)) : removed;
+    if (typeUrl !== urls.cluster || gone.length === 0) return gone;
+    const used = this.inUse();
+    for (const name of gone) if (used.has(name)) this.hold(name);
+    return gone.filter((name) => !used.has(name));
+  }
+
+  private inUse(): ReadonlySet<string> {
+    return this.options.sink.clustersInUse?.() ?? new Set();
+  }
+
+  /** Break only after make: with its endpoints, until the routes that name it were changed too. */
+  private hold(name: string): void {
+    this.held.add(name);
+    this.holding ??= this.options.clock.after(limits.holdRemovalMs, () => {
+      this.holding = undefined;
+      this.enqueue(() => this.releaseHeld(true));
+    });
+  }
+
+  private async releaseHeld(all = false): Promise<void> {
+    if (this.held.size === 0) return;
+    const used = all ? new Set() : this.inUse();
+    const free = [...this.held].filter((name) => !used.has(name));
+    for (const name of free) this.held.delete(name);
+    if (this.held.size === 0) this.holding?.cancel();
+    if (this.held.size === 0) this.holding = undefined;
+    if (free.length > 0) await this.drop(urls.cluster, free);
+  }
+
+  /** Something ends without a response that is to be answered. */
+  private async drop(typeUrl: string, names: readonly string[]): Promise<void> {
+    const update: ConfigUpdate = { typeUrl, added: [], removed: names };
+    await this.apply(update);
+    const changes = this.books.applied(update, [], new Map());
+    this.askFor(changes);
+    await this.dropUnwanted(changes);
+    this.saveLater();
+    this.tell();
+  }
+
+  private askFor(changes: readonly FeedChange[]): void {
+    for (const change of changes) this.feeds.get(change.feed)?.ask(change.typeUrl, change, change.wanted);
+    this.openFeeds();
+  }
+
+  private async dropUnwanted(changes: readonly FeedChange[]): Promise<void> {
+    for (const { typeUrl, unsubscribe } of changes) {
+      const removed = unsubscribe.filter((name) => !this.books.wants(typeUrl, name));
+      for (const name of removed) this.lives.set(typeUrl, name, undefined);
+      if (removed.length > 0) await this.apply({ typeUrl, added: [], removed });
+    }
   }
 
   private async apply(update: ConfigUpdate): Promise<readonly ApplyError[]> {
@@ -211,55 +312,15 @@ class Client implements XdsClient {
       return (await this.options.sink.apply(update)).errors;
     } catch (error) {
       this.options.log.error(`applying ${shortTypeName(update.typeUrl)} failed`, { error });
-      const message = error instanceof Error ? error.message : String(error);
-      return update.added.map(({ name }) => ({ name, message }));
+      return update.added.map(({ name }) => ({ name, message: text(error) }));
     }
   }
 
-  /** Changes the subscriptions that follow from an update; gives what is then to be dropped. */
-  private follow(
-    update: ConfigUpdate,
-    errors: readonly ApplyError[],
-    stream: Stream | undefined,
-  ): ConfigUpdate | undefined {
-    const next = this.books.applied(update, errors);
-    if (next === undefined) return undefined;
-    const { typeUrl, change } = next;
-    if (stream !== undefined && stream === this.stream) this.resubscribe(typeUrl, change);
-    return change.unsubscribe.length === 0 ? undefined : { typeUrl, added: [], removed: change.unsubscribe };
-  }
-
-  private resubscribe(typeUrl: string, { subscribe, unsubscribe }: NameChange): void {
-    if (subscribe.length === 0 && unsubscribe.length === 0) return;
-    // A first request without a name would mean "everything".
-    if (!this.asked.has(typeUrl) && subscribe.length === 0) return;
-    this.send({
-      typeUrl,
-      resourceNamesSubscribe: [...subscribe],
-      resourceNamesUnsubscribe: [...unsubscribe],
-    });
-  }
-
-  private answer(
-    stream: Stream | undefined,
-    typeUrl: string,
-    nonce: string,
-    errors: readonly ApplyError[],
-  ): void {
+  private answer(feed: Feed | undefined, response: FeedResponse, errors: readonly ApplyError[]): void {
     if (errors.length === 0) this.acks++;
-    else {
-      this.nacks++;
-      this.options.log.warn(`${shortTypeName(typeUrl)} refused in part`, { errors });
-    }
-    if (stream !== undefined && stream === this.stream)
-      this.send({
-        typeUrl,
-        responseNonce: nonce,
-        ...(errors.length === 0
-          ? {}
-          : { errorDetail: { code: grpcCode.invalidArgument, message: nackText(errors) } }),
-      });
-    this.options.onStatus?.(this.status());
+    else this.nacks++;
+    feed?.answer(response, errors);
+    this.tell();
   }
 
   private async load(): Promise<void> {
@@ -273,7 +334,12 @@ class Client implements XdsClient {
         log.warn("last good configuration not used", { reason: decoded.reason });
         return;
       }
-      for (const update of decoded.updates) this.books.applied(update, await this.apply(update));
+      for (const update of decoded.updates) {
+        const { added } = update;
+        const resolved = new Map(added.map((r) => [r.name, this.resolve(r.any)]));
+        const wants = [...resolved].filter((e): e is [string, readonly Want[]] => typeof e[1] !== "string");
+        this.books.applied(update, await this.apply(update), new Map(wants));
+      }
       log.info("started from the last good configuration");
     } catch (error) {
       log.warn("last good configuration cannot be read", { error });
@@ -296,22 +362,7 @@ class Client implements XdsClient {
   }
 }
 
-function nodeMessage(node: NodeIdentity): Node {
-  return create(NodeSchema, {
-    id: node.id,
-    cluster: node.cluster,
-    metadata: node.metadata as JsonObject,
-    userAgentName: node.userAgent ?? "weft",
-    userAgentVersionType: { case: "userAgentVersion", value: node.version ?? "" },
-  });
-}
-
-function nackText(errors: readonly ApplyError[]): string {
-  const text = errors.map(({ name, message }) => (name === "" ? message : `${name}: ${message}`)).join("; ");
-  return text.length <= limits.maxNackBytes ? text : `${text.slice(0, limits.maxNackBytes)}...`;
-}
-
 /** Nothing happens before start(). */
-export function createXdsClient(options: XdsClientOptions): XdsClient {
+export function createClient(options: ClientOptions): XdsClient {
   return new Client(options);
 }

@@ -1,41 +1,98 @@
-/** Which endpoints and routes the clusters and listeners name: what the client subscribes to by name. */
-import { fromBinary } from "@bufbuild/protobuf";
+/** What resources name of others, and where those are to be had: what the client subscribes to by name. */
+import { fromBinary, type Message } from "@bufbuild/protobuf";
 import { type Any, anyIs, anyUnpack } from "@bufbuild/protobuf/wkt";
 import {
   type Cluster,
   Cluster_DiscoveryType,
   ClusterSchema,
 } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
-import type { Filter, FilterChain } from "../../proto/gen/envoy/config/listener/v3/listener_components_pb.js";
-import { ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/listener_pb.js";
+import type { TransportSocket } from "../../proto/gen/envoy/config/core/v3/base_pb.js";
+import type { ConfigSource } from "../../proto/gen/envoy/config/core/v3/config_source_pb.js";
+import type { Filter } from "../../proto/gen/envoy/config/listener/v3/listener_components_pb.js";
+import { type Listener, ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/listener_pb.js";
 import { HttpConnectionManagerSchema } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
+import type { SdsSecretConfig } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
+import {
+  type CommonTlsContext,
+  DownstreamTlsContextSchema,
+  UpstreamTlsContextSchema,
+} from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
+import { typeUrl } from "../protocol/index.ts";
 
-/** Name for EDS, where the cluster takes its endpoints over ADS. Throws on bytes that are no Cluster. */
-export function endpointsOf(bytes: Uint8Array): readonly string[] {
-  const cluster: Cluster = fromBinary(ClusterSchema, bytes);
-  const eds =
-    cluster.clusterDiscoveryType.case === "type" &&
-    cluster.clusterDiscoveryType.value === Cluster_DiscoveryType.EDS;
-  if (!eds) return [];
-  return [cluster.edsClusterConfig?.serviceName || cluster.name];
+export interface Reference {
+  readonly typeUrl: string;
+  readonly name: string;
+  /** Undefined: by name alone. */
+  readonly source: ConfigSource | undefined;
 }
 
-/** Route configurations that a listener's connection managers take over RDS. Throws on bytes that are no Listener. */
-export function routesOf(bytes: Uint8Array): readonly string[] {
-  const listener = fromBinary(ListenerSchema, bytes);
-  const names = new Set<string>();
-  const chains: FilterChain[] = [...listener.filterChains];
+/** What a Cluster or Listener names; other messages name nothing. Throws on an Any that does not decode. */
+export function referencesIn(message: Message): readonly Reference[] {
+  if (message.$typeName === ClusterSchema.typeName) return ofCluster(message as Cluster);
+  if (message.$typeName === ListenerSchema.typeName) return ofListener(message as Listener);
+  return [];
+}
+
+/** The same for a resource as it came. Throws on bytes that do not decode. */
+export function referencesOf(any: Any): readonly Reference[] {
+  if (any.typeUrl === typeUrl.cluster) return ofCluster(fromBinary(ClusterSchema, any.value));
+  if (any.typeUrl === typeUrl.listener) return ofListener(fromBinary(ListenerSchema, any.value));
+  return [];
+}
+
+function ofCluster(cluster: Cluster): Reference[] {
+  const sockets = [cluster.transportSocket, ...cluster.transportSocketMatches.map((m) => m.transportSocket)];
+  const found = sockets.flatMap(secretsOf);
+  const how = cluster.clusterDiscoveryType;
+  if (how.case === "type" && how.value === Cluster_DiscoveryType.EDS)
+    found.push({
+      typeUrl: typeUrl.endpoints,
+      name: cluster.edsClusterConfig?.serviceName || cluster.name,
+      source: cluster.edsClusterConfig?.edsConfig,
+    });
+  return found;
+}
+
+function ofListener(listener: Listener): Reference[] {
+  const chains = [...listener.filterChains];
   if (listener.defaultFilterChain !== undefined) chains.push(listener.defaultFilterChain);
-  for (const chain of chains) for (const filter of chain.filters) addRoutes(configOf(filter), names);
-  addRoutes(listener.apiListener?.apiListener, names);
-  return [...names];
+  const found = chains.flatMap((chain) => [
+    ...chain.filters.flatMap((filter) => routesOf(configOf(filter))),
+    ...secretsOf(chain.transportSocket),
+  ]);
+  return [...found, ...routesOf(listener.apiListener?.apiListener)];
 }
 
-const configOf = (filter: Filter): Any | undefined =>
-  filter.configType.case === "typedConfig" ? filter.configType.value : undefined;
+const configOf = (part: Filter | TransportSocket): Any | undefined =>
+  part.configType.case === "typedConfig" ? part.configType.value : undefined;
 
-function addRoutes(config: Any | undefined, names: Set<string>): void {
-  if (config === undefined || !anyIs(config, HttpConnectionManagerSchema)) return;
+function routesOf(config: Any | undefined): Reference[] {
+  if (config === undefined || !anyIs(config, HttpConnectionManagerSchema)) return [];
   const manager = anyUnpack(config, HttpConnectionManagerSchema);
-  if (manager?.routeSpecifier.case === "rds") names.add(manager.routeSpecifier.value.routeConfigName);
+  if (manager?.routeSpecifier.case !== "rds") return [];
+  const { routeConfigName, configSource } = manager.routeSpecifier.value;
+  return [{ typeUrl: typeUrl.route, name: routeConfigName, source: configSource }];
+}
+
+function secretsOf(socket: TransportSocket | undefined): Reference[] {
+  const config = socket && configOf(socket);
+  if (config === undefined) return [];
+  const context = anyIs(config, UpstreamTlsContextSchema)
+    ? anyUnpack(config, UpstreamTlsContextSchema)
+    : anyIs(config, DownstreamTlsContextSchema)
+      ? anyUnpack(config, DownstreamTlsContextSchema)
+      : undefined;
+  const named = context?.commonTlsContext === undefined ? [] : namedSecrets(context.commonTlsContext);
+  return named.map(({ name, sdsConfig }) => ({ typeUrl: typeUrl.secret, name, source: sdsConfig }));
+}
+
+function namedSecrets(common: CommonTlsContext): SdsSecretConfig[] {
+  const how = common.validationContextType;
+  const trust =
+    how.case === "validationContextSdsSecretConfig"
+      ? how.value
+      : how.case === "combinedValidationContext"
+        ? how.value.validationContextSdsSecretConfig
+        : undefined;
+  return [...common.tlsCertificateSdsSecretConfigs, ...(trust === undefined ? [] : [trust])];
 }

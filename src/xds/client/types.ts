@@ -7,7 +7,7 @@ export interface ConfigResource {
   readonly any: Any;
 }
 
-/** One response of the server. */
+/** What a response changes. */
 export interface ConfigUpdate {
   readonly typeUrl: string;
   readonly added: readonly ConfigResource[];
@@ -26,6 +26,8 @@ export interface ApplyError {
  */
 export interface ConfigSink {
   apply(update: ConfigUpdate): Promise<{ readonly errors: readonly ApplyError[] }>;
+  /** Clusters that routes or listeners in effect name: a server's removal of one waits until they name it no more. */
+  clustersInUse?(): ReadonlySet<string>;
 }
 
 /** The node as it presents itself. */
@@ -34,6 +36,7 @@ export interface NodeIdentity {
   readonly cluster: string;
   /** Plain JSON. */
   readonly metadata: Readonly<Record<string, unknown>>;
+  readonly locality?: { readonly region: string; readonly zone: string; readonly subZone: string };
   /** Default `weft`. */
   readonly userAgent?: string;
   readonly version?: string;
@@ -41,12 +44,23 @@ export interface NodeIdentity {
 
 export type XdsClientState = "idle" | "connecting" | "connected" | "backoff" | "stopped";
 
+export interface FeedStatus {
+  /** `ads`, or what the configuration source names. */
+  readonly name: string;
+  readonly state: XdsClientState;
+  /** Wall clock, ms since the epoch. */
+  readonly connectedAt?: number;
+  readonly lastError?: string;
+}
+
 export interface XdsClientStatus {
+  /** Of the feed that is worst off. */
   readonly state: XdsClientState;
   /** Everything asked for was received at least once (or loaded from the last good snapshot). */
   readonly synced: boolean;
   readonly connectedAt?: number;
   readonly lastError?: string;
+  readonly feeds: readonly FeedStatus[];
   /** What runs: type URL -> name -> version. */
   readonly versions: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly acks: number;

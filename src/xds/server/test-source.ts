@@ -47,11 +47,15 @@ export const make = {
     const listener = create(ListenerSchema, { name, filterChains: [{ filters: [filter] }] });
     return resource(typeUrl.listener, name, toBinary(ListenerSchema, listener));
   },
-  route: (name: string): EncodedResource =>
+  /** Others with another `version`. */
+  route: (name: string, version = 0): EncodedResource =>
     resource(
       typeUrl.route,
       name,
-      toBinary(RouteConfigurationSchema, create(RouteConfigurationSchema, { name })),
+      toBinary(
+        RouteConfigurationSchema,
+        create(RouteConfigurationSchema, { name, internalOnlyHeaders: [`x-${version}`] }),
+      ),
     ),
 };
 
