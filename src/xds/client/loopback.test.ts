@@ -3,10 +3,10 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fakeClock } from "../../testkit/fake-clock.ts";
+import { bookinfo, cleanup, client, recorder, serve, undo } from "../../testkit/xds-rig.ts";
+import { createTestSource, make } from "../../testkit/xds-source.ts";
 import { shortTypeName, typeUrl } from "../protocol/index.ts";
-import { createTestSource, make } from "../server/test-source.ts";
 import { fileSnapshotStore, type XdsClientStatus } from "./index.ts";
-import { bookinfo, cleanup, client, recorder, serve, undo } from "./test-rig.ts";
 
 afterEach(undo);
 

@@ -9,10 +9,10 @@ import {
   ResourceSchema,
 } from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.js";
 import { fakeClock } from "../../testkit/fake-clock.ts";
+import { bookinfo, client, recorder, serve, undo } from "../../testkit/xds-rig.ts";
+import { createTestSource, make } from "../../testkit/xds-source.ts";
 import { typeUrl } from "../protocol/index.ts";
-import { createTestSource, make } from "../server/test-source.ts";
 import { createClient, type Feed, type FeedHost, type FeedResponse, limits, sotwDialect } from "./index.ts";
-import { bookinfo, client, recorder, serve, undo } from "./test-rig.ts";
 
 afterEach(undo);
 

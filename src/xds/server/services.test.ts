@@ -11,10 +11,10 @@ import {
   type DiscoveryResponse,
   DiscoveryResponseSchema,
 } from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.js";
+import { createTestSource, make, type TestSource } from "../../testkit/xds-source.ts";
 import { createGrpcChannel, createGrpcServer, grpcCode } from "../../wire/grpc/index.ts";
 import { aggregated, discoveryServices, typeUrl } from "../protocol/index.ts";
 import { createXdsServer } from "./index.ts";
-import { createTestSource, make, type TestSource } from "./test-source.ts";
 
 const log = createLogger({ sink: () => {} });
 const cleanup: (() => unknown)[] = [];

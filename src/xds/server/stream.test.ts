@@ -3,12 +3,12 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { createLogger } from "../../base/index.ts";
 import { DeltaDiscoveryResponseSchema } from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.js";
 import { fakeClock } from "../../testkit/fake-clock.ts";
+import { createTestSource, make, type TestSource } from "../../testkit/xds-source.ts";
 import { grpcCode } from "../../wire/grpc/index.ts";
 import { type DeltaRequest, shortTypeName, typeUrl } from "../protocol/index.ts";
 import { limits } from "./limits.ts";
 import { PushSlots } from "./push-slots.ts";
 import { AdsStream } from "./stream.ts";
-import { createTestSource, make, type TestSource } from "./test-source.ts";
 import { delta } from "./variants.ts";
 
 const log = createLogger({ sink: () => {} });

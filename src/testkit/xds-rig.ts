@@ -1,22 +1,22 @@
 /** A server with a source in memory and clients that write down what they are given, over gRPC on loopback. */
-import { createLogger, seededRng, systemClock } from "../../base/index.ts";
+import { createLogger, seededRng, systemClock } from "../base/index.ts";
 import {
   createGrpcChannel,
   createGrpcServer,
   GrpcError,
   type GrpcServer,
   grpcCode,
-} from "../../wire/grpc/index.ts";
-import { shortTypeName } from "../protocol/index.ts";
-import { createXdsServer, type XdsServer } from "../server/index.ts";
-import { createTestSource, make, type TestSource } from "../server/test-source.ts";
+} from "../wire/grpc/index.ts";
 import {
   type ApplyError,
   type ConfigSink,
   type ConfigUpdate,
   createXdsClient,
   type XdsClient,
-} from "./index.ts";
+} from "../xds/client/index.ts";
+import { shortTypeName } from "../xds/protocol/index.ts";
+import { createXdsServer, type XdsServer } from "../xds/server/index.ts";
+import { createTestSource, make, type TestSource } from "./xds-source.ts";
 
 const log = createLogger({ sink: () => {} });
 const rng = seededRng(1);

@@ -1,13 +1,13 @@
 /** A source in memory, for tests of server and client. */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
-import { Cluster_DiscoveryType, ClusterSchema } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
-import { ClusterLoadAssignmentSchema } from "../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.js";
-import { ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/listener_pb.js";
-import { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
-import { HttpConnectionManagerSchema } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
-import { type EncodedResource, type Nack, type NodeInfo, typeUrl } from "../protocol/index.ts";
-import type { ResourceSource } from "./types.ts";
+import { Cluster_DiscoveryType, ClusterSchema } from "../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
+import { ClusterLoadAssignmentSchema } from "../proto/gen/envoy/config/endpoint/v3/endpoint_pb.js";
+import { ListenerSchema } from "../proto/gen/envoy/config/listener/v3/listener_pb.js";
+import { RouteConfigurationSchema } from "../proto/gen/envoy/config/route/v3/route_pb.js";
+import { HttpConnectionManagerSchema } from "../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
+import { type EncodedResource, type Nack, type NodeInfo, typeUrl } from "../xds/protocol/index.ts";
+import type { ResourceSource } from "../xds/server/index.ts";
 
 let versions = 0;
 
