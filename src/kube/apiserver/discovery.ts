@@ -3,9 +3,6 @@ import { apiVersionOf, type Kind, kinds } from "../kinds/index.ts";
 
 const verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
-/** Groups that Kubernetes itself does not serve: their kinds behave as custom resources. */
-export const isCustom = (group: string): boolean => group.includes(".") && !group.endsWith(".k8s.io");
-
 const groups = (): string[] =>
   [...new Set(kinds.map((k) => k.group)), "authentication.k8s.io"].filter(Boolean);
 /** Versions of a group, the preferred one first. */

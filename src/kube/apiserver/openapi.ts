@@ -1,6 +1,6 @@
 /** OpenAPI v3: what kubectl needs to validate, explain and patch. One document a group and version, made on demand. */
-import { apiVersionOf, type Kind, kinds, objectSchema, type Schema } from "../kinds/index.ts";
-import { isCustom, versionsOf } from "./discovery.ts";
+import { apiVersionOf, isCustomGroup, type Kind, kinds, objectSchema, type Schema } from "../kinds/index.ts";
+import { versionsOf } from "./discovery.ts";
 
 const pathOf = (group: string, version: string): string =>
   group === "" ? `api/${version}` : `apis/${group}/${version}`;
@@ -79,10 +79,9 @@ function operation(
     ...(writes && {
       requestBody: {
         content: Object.fromEntries(
-          (verb === "patch" ? patchTypes(isCustom(gvk.group ?? "")) : ["application/json"]).map((type) => [
-            type,
-            { schema },
-          ]),
+          (verb === "patch" ? patchTypes(isCustomGroup(gvk.group ?? "")) : ["application/json"]).map(
+            (type) => [type, { schema }],
+          ),
         ),
       },
     }),

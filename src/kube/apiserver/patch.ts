@@ -2,7 +2,6 @@
 import { objectSchema } from "../kinds/index.ts";
 import { applyServerSide } from "./apply.ts";
 import { decodeBody, mediaType, readBytes } from "./body.ts";
-import { isCustom } from "./discovery.ts";
 import type { Doc } from "./document.ts";
 import { applyJsonPatch, applyMergePatch } from "./json-patch.ts";
 import { identify, type Target, type WriteOptions } from "./prepare.ts";
@@ -27,7 +26,7 @@ export async function patchObject(
     return serverSide(registry, target, decodeBody(bytes, "application/yaml").value, options, subresource);
   }
   const apply = patchers[type];
-  const custom = isCustom(target.kind.group);
+  const custom = target.kind.custom;
   if (!apply || (custom && type.includes("strategic"))) {
     const types = Object.keys(patchers).filter((t) => !custom || !t.includes("strategic"));
     throw unsupportedMedia(

@@ -130,6 +130,7 @@ export class Registry {
     doc.metadata = meta;
     if (kind.statusSubresource) delete doc["status"];
     if (kind.namespaced) await this.openNamespace(target, options);
+    if (kind.inert) options.warnings.push(kind.inert);
     const given = meta.name;
     for (let draw = 0; ; draw++) {
       if (!given && meta.generateName) meta.name = meta.generateName.slice(0, 58) + this.suffix();
@@ -207,6 +208,7 @@ export class Registry {
       else draft["status"] = old["status"];
     }
     if (kind.group === "" && kind.kind === "Service") keepAddress(draft, old);
+    if (kind.inert) options.warnings.push(kind.inert);
     const merged = await settle(target, draft, options, old);
     if (kind.generation && specChanged(merged, old)) {
       merged.metadata.generation = (old.metadata.generation ?? 1) + 1;

@@ -87,34 +87,10 @@ function parseRequirement(text: string): Requirement {
   return make(text.slice(0, negated ? at - 1 : at).trim(), negated ? "notin" : "in", [value]);
 }
 
-/** Fields that may be selected by, beside metadata.name and metadata.namespace. */
-const fields: Readonly<Record<string, readonly string[]>> = {
-  Secret: ["type"],
-  Namespace: ["status.phase"],
-  Service: ["spec.clusterIP", "spec.type"],
-  Event: [
-    "involvedObject.kind",
-    "involvedObject.namespace",
-    "involvedObject.name",
-    "involvedObject.uid",
-    "involvedObject.apiVersion",
-    "involvedObject.resourceVersion",
-    "involvedObject.fieldPath",
-    "reason",
-    "reportingComponent",
-    "source",
-    "type",
-    "regarding.kind",
-    "regarding.name",
-    "regarding.namespace",
-    "reportingController",
-  ],
-};
-
 /** `metadata.name=x,type!=y`. */
 export function fieldSelector(text: string | null, kind: Kind): Predicate | undefined {
   if (!text) return undefined;
-  const allowed = ["metadata.name", "metadata.namespace", ...(fields[kind.kind] ?? [])];
+  const allowed = ["metadata.name", "metadata.namespace", ...kind.selectable];
   const tests = split(text)
     .filter((part) => part !== "")
     .map((part) => {

@@ -1,5 +1,5 @@
 /** `kubectl get` asks for tables; and metadata-only answers. */
-import type { Kind } from "../kinds/index.ts";
+import type { ColumnDefinition, Kind } from "../kinds/index.ts";
 import { asObject, type Doc } from "./document.ts";
 
 export type View = "object" | "table" | "metadata";
@@ -32,36 +32,54 @@ export const partialMetadata = (doc: Doc): unknown => ({
   metadata: doc.metadata,
 });
 
+/** Kinds whose tables show no age: Events say when they were last seen, others when they were made. */
+const ageless = (kind: Kind): boolean =>
+  kind.columns.some((c) => /^(?:Age|Created At|Last Seen)$/.test(c.name));
+
+/** NAME, the kind's columns, AGE, and last what only `-o wide` shows. A user's definition says all of it itself. */
+function columnsOf(kind: Kind): readonly ColumnDefinition[] {
+  if (kind.defined && kind.columns.length > 0) return kind.columns;
+  if (ageless(kind)) return kind.columns;
+  return [...kind.columns.filter((c) => !c.wide), ageColumn, ...kind.columns.filter((c) => c.wide)];
+}
+
+const ageColumn: ColumnDefinition = {
+  name: "Age",
+  type: "date",
+  description: "Time since it was made.",
+  value: (object) => object.metadata.creationTimestamp,
+};
+
 /** A Table of the objects; `now` in milliseconds since the epoch gives the ages. */
 export function tableOf(
   kind: Kind,
   docs: readonly Doc[],
   options: { now: number; include: IncludeObject; listMeta?: Readonly<Record<string, unknown>> },
 ): unknown {
-  const event = kind.kind === "Event";
+  // Events have no name worth showing.
+  const named = kind.kind !== "Event" || kind.custom;
+  const columns = columnsOf(kind);
   const columnDefinitions = [
-    ...(event
-      ? []
-      : [{ name: "Name", type: "string", format: "name", description: "Name of the object.", priority: 0 }]),
-    ...kind.columns.map((c) => ({
+    ...(named
+      ? [{ name: "Name", type: "string", format: "name", description: "Name of the object.", priority: 0 }]
+      : []),
+    ...columns.map((c) => ({
       name: c.name,
-      type: c.type === "integer" ? "integer" : "string",
-      format: "",
+      type: c.type === "date" && !kind.custom ? "string" : c.type,
+      format: c.format ?? "",
       description: c.description,
       priority: c.wide ? 1 : 0,
     })),
-    ...(event
-      ? []
-      : [{ name: "Age", type: "string", format: "", description: "Time since it was made.", priority: 0 }]),
   ];
   const rows = docs.map((doc) => ({
     cells: [
-      ...(event ? [] : [doc.metadata.name]),
-      ...kind.columns.map((c) => {
+      ...(named ? [doc.metadata.name] : []),
+      ...columns.map((c) => {
         const value = c.value(asObject(doc));
-        return c.type === "date" ? age(value as string | undefined, options.now) : (value ?? "");
+        return c.type === "date"
+          ? age(value as string | undefined, options.now, c.none)
+          : (value ?? empty(kind));
       }),
-      ...(event ? [] : [age(doc.metadata.creationTimestamp, options.now)]),
     ],
     ...(options.include === "Object" && { object: doc }),
     ...(options.include === "Metadata" && { object: partialMetadata(doc) }),
@@ -75,9 +93,11 @@ export function tableOf(
   };
 }
 
-function age(time: string | undefined, now: number): string {
+const empty = (kind: Kind): string | null => (kind.custom ? null : "");
+
+function age(time: string | undefined, now: number, none = "<unknown>"): string {
   const at = time === undefined ? Number.NaN : Date.parse(time);
-  return Number.isNaN(at) ? "<unknown>" : humanDuration(now - at);
+  return Number.isNaN(at) ? none : humanDuration(now - at);
 }
 
 /** As kubectl shows it: 45s, 3m12s, 5h, 3d4h, 2y10d. */

@@ -1,4 +1,5 @@
 /** What `kubectl get` shows of each kind, beside NAME and AGE. */
+import { compileJsonPath } from "./json-path.ts";
 import type {
   ConfigMap,
   EndpointSlice,
@@ -13,52 +14,64 @@ import type {
 /** A cell of type `date` holds a time; the server renders it as an age. */
 export interface ColumnDefinition {
   readonly name: string;
-  readonly type: "string" | "integer" | "date";
+  readonly type: "string" | "integer" | "number" | "boolean" | "date";
+  /** OpenAPI's format of the type. */
+  readonly format?: string;
   readonly description: string;
+  /** What a missing date shows; `<unknown>` where absent. */
+  readonly none?: string;
   /** Shown only with `-o wide`. */
   readonly wide?: boolean;
   /** Where a CustomResourceDefinition finds the cell; kinds that a cluster does not serve itself have it. */
   readonly jsonPath?: string;
-  readonly value: (object: KubeObject) => string | number | undefined;
+  readonly value: (object: KubeObject) => string | number | boolean | undefined;
 }
 
-function column<T extends KubeObject>(
+export function column<T extends KubeObject>(
   name: string,
   description: string,
   value: (object: T) => string | number | undefined,
-  more: Partial<Pick<ColumnDefinition, "type" | "wide">> = {},
+  more: Partial<Pick<ColumnDefinition, "type" | "wide" | "none">> = {},
 ): ColumnDefinition {
   return { name, type: "string", description, value: (object) => value(object as T), ...more };
 }
 
-/** A column as a CustomResourceDefinition can say it: scalars as they are, lists and objects as JSON. */
-function at(
+/** A column that shows the first value of a JSONPath, as custom resources have them. Throws where it is malformed. */
+export function pathColumn(
   name: string,
-  description: string,
-  jsonPath: string,
-  more: Partial<Pick<ColumnDefinition, "type" | "wide">> = {},
+  path: string,
+  more: Partial<Omit<ColumnDefinition, "name" | "value">> = {},
 ): ColumnDefinition {
-  const steps = jsonPath.split(".").slice(1);
-  const value = (object: KubeObject): string | number | undefined => {
-    let found: unknown = object;
-    for (const step of steps)
-      found = found !== null && typeof found === "object" ? (found as KubeObject)[step] : undefined;
-    if (found === undefined || found === null) return undefined;
-    return typeof found === "string" || typeof found === "number" ? found : JSON.stringify(found);
+  const find = compileJsonPath(path);
+  const type = more.type ?? "string";
+  return {
+    name,
+    description: `The value at ${path}.`,
+    type,
+    jsonPath: path,
+    ...more,
+    value: (object) => cell(find(object)[0], type),
   };
-  return { name, type: "string", description, jsonPath, value, ...more };
 }
 
-const count = (value: unknown): number =>
+function cell(value: unknown, type: ColumnDefinition["type"]): string | number | boolean | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (type === "integer") return typeof value === "number" ? Math.trunc(value) : undefined;
+  if (type === "number") return typeof value === "number" ? value : undefined;
+  if (type === "boolean") return typeof value === "boolean" ? value : undefined;
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+export const count = (value: unknown): number =>
   value !== null && typeof value === "object" ? Object.keys(value).length : 0;
-const list = (values: readonly string[] | undefined, none = "<none>"): string =>
+export const list = (values: readonly string[] | undefined, none = "<none>"): string =>
   values?.length ? values.join(",") : none;
 const shortList = (values: readonly (string | undefined)[], none = "<unset>"): string => {
   const shown = values.slice(0, 3).join(",");
   if (values.length === 0) return none;
   return values.length > 3 ? `${shown} + ${values.length - 3} more...` : shown;
 };
-const pairs = (labels: Readonly<Record<string, string>> | undefined): string =>
+export const pairs = (labels: Readonly<Record<string, string>> | undefined): string =>
   list(Object.entries(labels ?? {}).map(([k, v]) => `${k}=${v}`));
 
 export const columns: Readonly<Record<string, readonly ColumnDefinition[]>> = {
@@ -106,15 +119,18 @@ export const columns: Readonly<Record<string, readonly ColumnDefinition[]>> = {
     ),
   ],
   VirtualService: [
-    at("Gateways", "Gateways and sidecars that obey it.", ".spec.gateways"),
-    at("Hosts", "Hosts whose traffic it rules.", ".spec.hosts"),
+    pathColumn("Gateways", ".spec.gateways", { description: "Gateways and sidecars that obey it." }),
+    pathColumn("Hosts", ".spec.hosts", { description: "Hosts whose traffic it rules." }),
   ],
-  DestinationRule: [at("Host", "The service it is about.", ".spec.host")],
+  DestinationRule: [pathColumn("Host", ".spec.host", { description: "The service it is about." })],
   WorkloadEntry: [
-    at("Address", "Address of the workload.", ".spec.address"),
-    at("Service Account", "Identity of the workload.", ".spec.serviceAccount", { wide: true }),
+    pathColumn("Address", ".spec.address", { description: "Address of the workload." }),
+    pathColumn("Service Account", ".spec.serviceAccount", {
+      description: "Identity of the workload.",
+      wide: true,
+    }),
   ],
-  PeerAuthentication: [at("Mode", "Mutual TLS mode.", ".spec.mtls.mode")],
+  PeerAuthentication: [pathColumn("Mode", ".spec.mtls.mode", { description: "Mutual TLS mode." })],
 };
 
 function subject(event: Event): string {

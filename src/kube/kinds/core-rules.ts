@@ -1,7 +1,8 @@
 /** Rules of core kinds that a schema cannot say. They run on well-typed, defaulted objects. */
+
+import type { Kind } from "./kind.ts";
 import { checkLabels, isDnsLabel, isDnsSubdomain } from "./meta.ts";
 import type { Cause } from "./schema.ts";
-import type { Kind } from "./table.ts";
 import type { EndpointSlice, KubeObject, Service, ServicePort } from "./types.ts";
 
 /** Most bytes of all values of a Secret or ConfigMap together, as in Kubernetes. */

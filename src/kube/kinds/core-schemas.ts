@@ -26,9 +26,17 @@ export const conditionSchema = object({
   lastProbeTime: { ...time, nullable: true },
 });
 
+const conditions: Schema = {
+  type: "array",
+  items: conditionSchema,
+  mergeKey: "type",
+  listType: "map",
+  listKeys: ["type"],
+};
+
 export const namespaceSchema = object({
   spec: object({ finalizers: { ...array(string()), mergeSet: true } }),
-  status: object({ phase: string(), conditions: array(conditionSchema, "type") }),
+  status: object({ phase: string(), conditions }),
 });
 
 const servicePort = object(
@@ -49,7 +57,7 @@ export const serviceSchema = object({
       type: oneOf("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"),
       clusterIP: string('Address of the service; allocated where empty, "None" for a headless service.'),
       clusterIPs: { ...array(string()), mergeSet: true },
-      ports: array(servicePort, "port"),
+      ports: { ...array(servicePort, "port"), listType: "map", listKeys: ["port", "protocol"] },
       selector: map(string()),
       externalName: string(),
       externalIPs: array(string()),
@@ -72,12 +80,12 @@ export const serviceSchema = object({
   ),
   status: object({
     loadBalancer: { anything: true, type: "object" },
-    conditions: array(conditionSchema, "type"),
+    conditions,
   }),
 });
 
 export const serviceAccountSchema = object({
-  secrets: array(reference, "name"),
+  secrets: { ...array(reference, "name"), listType: "map", listKeys: ["name"] },
   imagePullSecrets: array(object({ name: string() }), "name"),
   automountServiceAccountToken: boolean(),
 });

@@ -1,15 +1,12 @@
 /** CustomResourceDefinitions for a real cluster: the table's kinds that Kubernetes itself does not serve. */
 import type { ColumnDefinition } from "./columns.ts";
+import type { Kind } from "./kind.ts";
 import type { Schema } from "./schema.ts";
-import { type Kind, kinds } from "./table.ts";
+import { kinds } from "./table.ts";
 import type { KubeObject } from "./types.ts";
 
-/** Groups below k8s.io that are installed as custom resources nevertheless. */
-const installed: ReadonlySet<string> = new Set(["gateway.networking.k8s.io"]);
-
 /** Whether Kubernetes itself serves nothing of this group: there its kinds are custom resources. */
-export const isCustomGroup = (group: string): boolean =>
-  group.includes(".") && (!group.endsWith(".k8s.io") || installed.has(group));
+export const isCustomGroup = (group: string): boolean => kinds.some((k) => k.custom && k.group === group);
 
 export const crdVersion = "apiextensions.k8s.io/v1";
 
@@ -32,7 +29,7 @@ export async function crdOf(kind: Kind): Promise<KubeObject> {
       group,
       scope: kind.namespaced ? "Namespaced" : "Cluster",
       names: {
-        ...{ plural, singular, kind: kind.kind, listKind: `${kind.kind}List` },
+        ...{ plural, singular, kind: kind.kind, listKind: kind.listKind },
         ...(shortNames.length > 0 && { shortNames }),
         ...(categories.length > 0 && { categories }),
       },
@@ -43,11 +40,13 @@ export async function crdOf(kind: Kind): Promise<KubeObject> {
 
 /** Definitions of all kinds that a cluster does not serve by itself, in the order of the table. */
 export const customResourceDefinitions = (): Promise<KubeObject[]> =>
-  Promise.all(kinds.filter((k) => isCustomGroup(k.group)).map(crdOf));
+  Promise.all(kinds.filter((k) => k.custom).map(crdOf));
 
 async function versionOf(kind: Kind, version: string): Promise<unknown> {
   const { properties = {}, ...schema } = structural(await kind.schema(version)) as { properties?: object };
-  const columns = kind.columns.filter((c) => c.jsonPath !== undefined).map(printerColumn);
+  const shown = kind.columns.filter((c) => c.jsonPath !== undefined);
+  const columns =
+    shown.length > 0 ? [...shown.filter((c) => !c.wide), age, ...shown.filter((c) => c.wide)] : [];
   return {
     name: version,
     served: true,
@@ -65,15 +64,24 @@ async function versionOf(kind: Kind, version: string): Promise<unknown> {
     },
     ...(kind.statusSubresource && { subresources: { status: {} } }),
     // Without a column of ours, the server shows the age by itself.
-    ...(columns.length > 0 && { additionalPrinterColumns: [...columns, age] }),
+    ...(columns.length > 0 && { additionalPrinterColumns: columns.map(printerColumn) }),
   };
 }
 
-const age = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
+const age: PrinterColumn = {
+  name: "Age",
+  type: "date",
+  jsonPath: ".metadata.creationTimestamp",
+  description: "",
+};
 
-function printerColumn(c: ColumnDefinition): unknown {
+type PrinterColumn = Pick<ColumnDefinition, "name" | "type" | "description" | "wide"> & {
+  readonly jsonPath?: string | undefined;
+};
+function printerColumn(c: PrinterColumn): unknown {
   return {
-    ...{ name: c.name, type: c.type, jsonPath: c.jsonPath, description: c.description },
+    ...{ name: c.name, type: c.type, jsonPath: c.jsonPath },
+    ...(c.description && { description: c.description }),
     ...(c.wide && { priority: 1 }),
   };
 }
@@ -82,30 +90,46 @@ const scalars = [
   "type",
   "description",
   "format",
+  "pattern",
   "minimum",
   "maximum",
+  "exclusiveMinimum",
+  "exclusiveMaximum",
+  "multipleOf",
+  "minLength",
+  "maxLength",
+  "minItems",
+  "maxItems",
+  "minProperties",
+  "maxProperties",
   "enum",
   "required",
   "nullable",
+  "default",
+  "allOf",
+  "anyOf",
+  "oneOf",
+  "not",
 ] as const;
 
 /** Our schema as a structural one: every node has a type, and nothing that only built-in kinds may say. */
 function structural(schema: Schema): Record<string, unknown> {
-  if (schema.anything || schema.recursive)
-    return {
-      ...(schema.description && { description: schema.description }),
-      ...(schema.recursive && { type: "object" }),
-      "x-kubernetes-preserve-unknown-fields": true,
-    };
-  if (schema.intOrString)
-    return {
-      ...(schema.description && { description: schema.description }),
-      anyOf: [{ type: "integer" }, { type: "string" }],
-      "x-kubernetes-int-or-string": true,
-    };
-  const { properties, items, additionalProperties } = schema;
+  const description = schema.description ? { description: schema.description } : {};
+  if ((schema.anything && !schema.properties) || schema.recursive) {
+    const object = schema.recursive ? { type: "object" } : {};
+    return { ...description, ...object, "x-kubernetes-preserve-unknown-fields": true };
+  }
+  if (schema.intOrString || schema.quantity) {
+    const anyOf = [{ type: "integer" }, { type: "string" }];
+    return { ...description, anyOf, "x-kubernetes-int-or-string": true };
+  }
+  const { properties, items, additionalProperties, listType, listKeys, atomic } = schema;
   return {
     ...Object.fromEntries(scalars.filter((k) => schema[k] !== undefined).map((k) => [k, schema[k]])),
+    ...(schema.anything && { "x-kubernetes-preserve-unknown-fields": true }),
+    ...(listType && { "x-kubernetes-list-type": listType }),
+    ...(listKeys && { "x-kubernetes-list-map-keys": listKeys }),
+    ...(atomic && { "x-kubernetes-map-type": "atomic" }),
     ...(items && { items: structural(items) }),
     ...(additionalProperties && { additionalProperties: structural(additionalProperties) }),
     ...(properties && {

@@ -1,10 +1,12 @@
 /** Core defaulting: what Kubernetes fills in where the author is silent. Pure; returns a new object. */
-import type { Kind } from "./table.ts";
+import type { Kind } from "./kind.ts";
 import type { KubeObject, ServicePort, ServiceSpec } from "./types.ts";
+import { workloadDefaults } from "./workload-defaults.ts";
 
 /** Applies the defaults of the kind. Addresses are not allotted here: that needs the store. */
 export function applyDefaults(kind: Kind, object: KubeObject): KubeObject {
-  const apply = kind.group === "" || kind.group === "discovery.k8s.io" ? defaults[kind.kind] : undefined;
+  if (kind.custom) return object;
+  const apply = defaults[kind.kind] ?? workloadDefaults[kind.kind];
   return apply ? apply(object) : object;
 }
 

@@ -5,7 +5,21 @@
  */
 import { type Cause, childPath, type Schema } from "./schema.ts";
 
-export type IstioKind = "VirtualService" | "DestinationRule" | "WorkloadEntry" | "PeerAuthentication";
+export type IstioKind =
+  | "VirtualService"
+  | "DestinationRule"
+  | "WorkloadEntry"
+  | "ServiceEntry"
+  | "Gateway"
+  | "Sidecar"
+  | "WorkloadGroup"
+  | "EnvoyFilter"
+  | "ProxyConfig"
+  | "PeerAuthentication"
+  | "AuthorizationPolicy"
+  | "RequestAuthentication"
+  | "Telemetry"
+  | "WasmPlugin";
 
 interface PackageError {
   readonly instancePath: string;
@@ -18,19 +32,34 @@ interface Model {
 }
 type ModelClass = new (data: unknown) => Model;
 
-const loaders: Readonly<Record<IstioKind, () => Promise<ModelClass>>> = {
+/** Each is a line of its own: the bundler must see the paths. */
+const loaders: Readonly<Record<IstioKind, () => Promise<unknown>>> = {
   VirtualService: async () =>
-    (await import("@kubernetes-models/istio/networking.istio.io/v1/VirtualService"))
-      .VirtualService as unknown as ModelClass,
+    (await import("@kubernetes-models/istio/networking.istio.io/v1/VirtualService")).VirtualService,
   DestinationRule: async () =>
-    (await import("@kubernetes-models/istio/networking.istio.io/v1/DestinationRule"))
-      .DestinationRule as unknown as ModelClass,
+    (await import("@kubernetes-models/istio/networking.istio.io/v1/DestinationRule")).DestinationRule,
   WorkloadEntry: async () =>
-    (await import("@kubernetes-models/istio/networking.istio.io/v1/WorkloadEntry"))
-      .WorkloadEntry as unknown as ModelClass,
+    (await import("@kubernetes-models/istio/networking.istio.io/v1/WorkloadEntry")).WorkloadEntry,
+  ServiceEntry: async () =>
+    (await import("@kubernetes-models/istio/networking.istio.io/v1/ServiceEntry")).ServiceEntry,
+  Gateway: async () => (await import("@kubernetes-models/istio/networking.istio.io/v1/Gateway")).Gateway,
+  Sidecar: async () => (await import("@kubernetes-models/istio/networking.istio.io/v1/Sidecar")).Sidecar,
+  WorkloadGroup: async () =>
+    (await import("@kubernetes-models/istio/networking.istio.io/v1/WorkloadGroup")).WorkloadGroup,
+  EnvoyFilter: async () =>
+    (await import("@kubernetes-models/istio/networking.istio.io/v1alpha3/EnvoyFilter")).EnvoyFilter,
+  ProxyConfig: async () =>
+    (await import("@kubernetes-models/istio/networking.istio.io/v1beta1/ProxyConfig")).ProxyConfig,
   PeerAuthentication: async () =>
-    (await import("@kubernetes-models/istio/security.istio.io/v1/PeerAuthentication"))
-      .PeerAuthentication as unknown as ModelClass,
+    (await import("@kubernetes-models/istio/security.istio.io/v1/PeerAuthentication")).PeerAuthentication,
+  AuthorizationPolicy: async () =>
+    (await import("@kubernetes-models/istio/security.istio.io/v1/AuthorizationPolicy")).AuthorizationPolicy,
+  RequestAuthentication: async () =>
+    (await import("@kubernetes-models/istio/security.istio.io/v1/RequestAuthentication"))
+      .RequestAuthentication,
+  Telemetry: async () => (await import("@kubernetes-models/istio/telemetry.istio.io/v1/Telemetry")).Telemetry,
+  WasmPlugin: async () =>
+    (await import("@kubernetes-models/istio/extensions.istio.io/v1alpha1/WasmPlugin")).WasmPlugin,
 };
 
 let structures: Promise<Record<IstioKind, Schema>> | undefined;
@@ -73,7 +102,7 @@ function extend(all: Record<IstioKind, Schema>): Record<IstioKind, Schema> {
 
 /** What the package's validator says beyond types: one-ofs, ranges, patterns. Call it on a well-typed spec. */
 export async function checkIstio(kind: IstioKind, spec: unknown): Promise<Cause[]> {
-  const Type = await loaders[kind]();
+  const Type = (await loaders[kind]()) as ModelClass;
   try {
     new Type({
       metadata: { name: "x" },

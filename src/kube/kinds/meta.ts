@@ -27,9 +27,13 @@ export const metadataSchema: Schema = object(
     deletionGracePeriodSeconds: integer(),
     labels: map(string()),
     annotations: map(string()),
-    finalizers: { ...array(string()), mergeSet: true },
-    ownerReferences: array(
-      object(
+    finalizers: { ...array(string()), mergeSet: true, listType: "set" },
+    ownerReferences: {
+      mergeKey: "uid",
+      listType: "map",
+      listKeys: ["uid"],
+      type: "array",
+      items: object(
         {
           apiVersion: string(),
           kind: string(),
@@ -40,8 +44,7 @@ export const metadataSchema: Schema = object(
         },
         ["apiVersion", "kind", "name", "uid"],
       ),
-      "uid",
-    ),
+    },
     managedFields: array(
       object({
         manager: string(),

@@ -1,5 +1,7 @@
 /** Structural schemas: the part of OpenAPI v3 that Kubernetes uses, and how values are checked against them. */
 
+import { RE2JS } from "re2js";
+
 /** A cause of a refusal, as in Status.details.causes. `field` is a path like `spec.http[0].route[1]`. */
 export interface Cause {
   readonly field: string;
@@ -29,6 +31,32 @@ export interface Schema {
   readonly recursive?: boolean;
   readonly mergeKey?: string;
   readonly mergeSet?: boolean;
+  /** An amount such as `500m` or `1Gi`: a number or a string. */
+  readonly quantity?: boolean;
+  readonly pattern?: string;
+  readonly exclusiveMinimum?: boolean;
+  readonly exclusiveMaximum?: boolean;
+  readonly multipleOf?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly uniqueItems?: boolean;
+  readonly minProperties?: number;
+  readonly maxProperties?: number;
+  readonly allOf?: readonly Schema[];
+  readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
+  readonly not?: Schema;
+  /** Filled in where the author is silent. */
+  readonly default?: unknown;
+  /** How a list has its fields owned by server-side apply; atomic where absent. */
+  readonly listType?: "atomic" | "set" | "map";
+  readonly listKeys?: readonly string[];
+  /** A map or object with one owner (`x-kubernetes-map-type: atomic`). */
+  readonly atomic?: boolean;
+  /** An object with apiVersion, kind and metadata of its own (`x-kubernetes-embedded-resource`). */
+  readonly embedded?: boolean;
 }
 
 export const string = (description?: string): Schema => ({
@@ -73,6 +101,9 @@ export interface Findings {
   readonly unknown: string[];
 }
 
+/** Fields that an embedded object has without its schema saying so. */
+const EMBEDDED: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"]);
+
 /** Errors after this many are not looked for: nobody reads them, and they cost memory. */
 export const MAX_CAUSES = 64;
 /** A document nested deeper than this is refused. */
@@ -80,7 +111,7 @@ export const MAX_DEPTH = 64;
 
 /** Checks a value against a schema. Missing and null values are allowed unless required. */
 export function check(schema: Schema, value: unknown, path: string, found: Findings, depth = 0): void {
-  if (found.causes.length >= MAX_CAUSES || schema.anything) return;
+  if (found.causes.length >= MAX_CAUSES || (schema.anything && !schema.properties)) return;
   if (value === undefined || value === null) return;
   if (depth > MAX_DEPTH) {
     found.causes.push({
@@ -91,6 +122,7 @@ export function check(schema: Schema, value: unknown, path: string, found: Findi
     return;
   }
   if (!checkType(schema, value, path, found)) return;
+  checkConstraints(schema, value, path, found);
   if (Array.isArray(value)) {
     value.forEach((item, i) => {
       if (schema.items) check(schema.items, item, `${path}[${i}]`, found, depth + 1);
@@ -128,7 +160,8 @@ function checkObject(
     const of = known ?? schema.additionalProperties;
     const at = childPath(path, key);
     if (of) check(of, value[key], at, found, depth + 1);
-    else if (found.unknown.length < MAX_CAUSES) found.unknown.push(at);
+    else if (!schema.anything && !(schema.embedded && EMBEDDED.has(key)) && found.unknown.length < MAX_CAUSES)
+      found.unknown.push(at);
   }
 }
 
@@ -147,6 +180,10 @@ function checkType(schema: Schema, value: unknown, path: string, found: Findings
       actual === "string" || (actual === "number" && Number.isInteger(value)) || invalid("integer,string")
     );
   }
+  if (schema.quantity) {
+    const fits = actual === "number" || (actual === "string" && isQuantity(value as string));
+    return fits || invalid("quantity");
+  }
   if (schema.type === "integer")
     return (actual === "number" && Number.isInteger(value)) || invalid("integer");
   if (schema.type !== undefined && schema.type !== actual) return invalid(schema.type);
@@ -157,24 +194,11 @@ function checkScalar(schema: Schema, value: unknown, path: string, found: Findin
   if (schema.enum && !schema.enum.includes(value as string)) {
     found.causes.push({
       field: path,
-      message: `Unsupported value: ${quote(value)}: supported values: ${schema.enum.map((v) => `"${v}"`).join(", ")}`,
+      message: `Unsupported value: ${quote(value)}: supported values: ${schema.enum.map((v) => JSON.stringify(v)).join(", ")}`,
       reason: "FieldValueNotSupported",
     });
   }
-  const [low, high] = [schema.minimum, schema.maximum];
-  if (
-    typeof value === "number" &&
-    ((low !== undefined && value < low) || (high !== undefined && value > high))
-  ) {
-    const range =
-      high === undefined ? `greater than or equal to ${low}` : `between ${low} and ${high}, inclusive`;
-    found.causes.push({
-      field: path,
-      message: `Invalid value: ${value}: must be ${range}`,
-      reason: "FieldValueInvalid",
-    });
-  }
-  if (schema.format && typeof value === "string" && !formats[schema.format]?.test(value)) {
+  if (schema.format && typeof value === "string" && formats[schema.format]?.test(value) === false) {
     found.causes.push({
       field: path,
       message: `Invalid value: ${quote(value)}: must be a ${formatNames[schema.format] ?? schema.format}`,
@@ -182,6 +206,10 @@ function checkScalar(schema: Schema, value: unknown, path: string, found: Findin
     });
   }
 }
+
+/** A decimal number with an SI or binary suffix, as resource.Quantity has it. */
+export const isQuantity = (text: string): boolean =>
+  /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/.test(text);
 
 /** Simple, linear patterns; they run on values of bounded size. */
 const formats: Readonly<Record<string, RegExp>> = {
@@ -199,3 +227,149 @@ const quote = (value: unknown): string => {
   const text = JSON.stringify(value);
   return text.length > 200 ? `${text.slice(0, 200)}...` : text;
 };
+
+const wrong = (field: string, message: string, reason = "FieldValueInvalid"): Cause => ({
+  field,
+  message,
+  reason,
+});
+
+/** Bounds, patterns and combinations of a well-typed value. */
+function checkConstraints(schema: Schema, value: unknown, path: string, found: Findings): void {
+  if (typeof value === "string") found.causes.push(...checkText(schema, value, path));
+  else if (typeof value === "number") found.causes.push(...checkNumber(schema, value, path));
+  else if (Array.isArray(value)) found.causes.push(...checkItems(schema, value, path));
+  else if (typeof value === "object") found.causes.push(...checkSize(schema, value as object, path));
+  checkCombinations(schema, value, path, found);
+}
+
+function checkText(schema: Schema, value: string, path: string): Cause[] {
+  const causes: Cause[] = [];
+  const { minLength: low, maxLength: high, pattern } = schema;
+  const length = low !== undefined || high !== undefined ? [...value].length : 0;
+  if (low !== undefined && length < low) {
+    causes.push(
+      wrong(path, `Invalid value: ${quote(value)}: ${path} in body should be at least ${low} chars long`),
+    );
+  }
+  if (high !== undefined && length > high) {
+    causes.push(wrong(path, `Too long: may not be more than ${high} bytes`, "FieldValueTooLong"));
+  }
+  if (pattern !== undefined && !matches(pattern, value)) {
+    causes.push(
+      wrong(path, `Invalid value: ${quote(value)}: ${path} in body should match '${pattern.slice(0, 300)}'`),
+    );
+  }
+  return causes;
+}
+
+function checkNumber(schema: Schema, value: number, path: string): Cause[] {
+  const { minimum: low, maximum: high, exclusiveMinimum, exclusiveMaximum, multipleOf } = schema;
+  const under = low !== undefined && (exclusiveMinimum ? value <= low : value < low);
+  const over = high !== undefined && (exclusiveMaximum ? value >= high : value > high);
+  if (under || over) {
+    const range =
+      low !== undefined && high !== undefined
+        ? `between ${low} and ${high}, inclusive`
+        : under
+          ? `greater than ${exclusiveMinimum ? "" : "or equal to "}${low}`
+          : `less than ${exclusiveMaximum ? "" : "or equal to "}${high}`;
+    return [wrong(path, `Invalid value: ${value}: must be ${range}`)];
+  }
+  if (multipleOf !== undefined && Math.abs(value / multipleOf - Math.round(value / multipleOf)) > 1e-9) {
+    return [wrong(path, `Invalid value: ${value}: ${path} in body should be a multiple of ${multipleOf}`)];
+  }
+  return [];
+}
+
+function checkItems(schema: Schema, value: readonly unknown[], path: string): Cause[] {
+  const causes: Cause[] = [];
+  if (schema.minItems !== undefined && value.length < schema.minItems) {
+    causes.push(
+      wrong(
+        path,
+        `Invalid value: ${value.length}: ${path} in body should have at least ${schema.minItems} items`,
+      ),
+    );
+  }
+  if (schema.maxItems !== undefined && value.length > schema.maxItems) {
+    causes.push(
+      wrong(
+        path,
+        `Too many: ${value.length}: must have at most ${schema.maxItems} items`,
+        "FieldValueTooMany",
+      ),
+    );
+    return causes;
+  }
+  if (schema.listType !== "set" && schema.listType !== "map" && !schema.uniqueItems) return causes;
+  const seen = new Set<string>();
+  for (const [i, item] of value.entries()) {
+    const entry = (item ?? {}) as Readonly<Record<string, unknown>>;
+    const of = (key: string): unknown => entry[key] ?? schema.items?.properties?.[key]?.default;
+    const key = JSON.stringify(schema.listType === "map" ? schema.listKeys!.map(of) : item);
+    if (seen.has(key)) {
+      const shown =
+        schema.listType === "map"
+          ? JSON.stringify(Object.fromEntries(schema.listKeys!.map((k) => [k, of(k)])))
+          : key;
+      causes.push(wrong(`${path}[${i}]`, `Duplicate value: ${shown.slice(0, 200)}`, "FieldValueDuplicate"));
+    }
+    seen.add(key);
+  }
+  return causes;
+}
+
+function checkSize(schema: Schema, value: object, path: string): Cause[] {
+  const { minProperties: low, maxProperties: high } = schema;
+  if (low === undefined && high === undefined) return [];
+  const count = Object.keys(value).length;
+  if (low !== undefined && count < low)
+    return [wrong(path, `Invalid value: ${count}: ${path} in body should have at least ${low} properties`)];
+  if (high !== undefined && count > high)
+    return [wrong(path, `Too many: ${count}: must have at most ${high} items`, "FieldValueTooMany")];
+  return [];
+}
+
+function checkCombinations(schema: Schema, value: unknown, path: string, found: Findings): void {
+  if (!schema.allOf && !schema.anyOf && !schema.oneOf && !schema.not) return;
+  const causesOf = (branch: Schema): Cause[] => {
+    const inner: Findings = { causes: [], unknown: [] };
+    check(branch, value, path, inner, MAX_DEPTH / 2);
+    return inner.causes;
+  };
+  for (const branch of schema.allOf ?? []) found.causes.push(...causesOf(branch));
+  const say = (which: string): void => {
+    found.causes.push(wrong(path, `Invalid value: ${quote("")}: "${path}" ${which}`));
+  };
+  if (schema.anyOf && !schema.anyOf.some((b) => causesOf(b).length === 0))
+    say("must validate at least one schema (anyOf)");
+  if (schema.oneOf) {
+    const valid = schema.oneOf.filter((b) => causesOf(b).length === 0).length;
+    if (valid !== 1)
+      say(
+        `must validate one and only one schema (oneOf). Found ${valid === 0 ? "none valid" : `${valid} valid alternatives`}`,
+      );
+  }
+  if (schema.not && causesOf(schema.not).length === 0) say("must not validate the schema (not)");
+}
+
+/** Patterns come from users' own definitions: RE2 keeps them linear, and the cache small. */
+const MAX_PATTERNS = 2_000;
+const patterns = new Map<string, RE2JS | undefined>();
+
+export function compilePattern(pattern: string): RE2JS | undefined {
+  if (!patterns.has(pattern)) {
+    if (patterns.size >= MAX_PATTERNS) patterns.clear();
+    let compiled: RE2JS | undefined;
+    try {
+      compiled = RE2JS.compile(pattern);
+    } catch {
+      compiled = undefined;
+    }
+    patterns.set(pattern, compiled);
+  }
+  return patterns.get(pattern);
+}
+const matches = (pattern: string, value: string): boolean =>
+  compilePattern(pattern)?.matcher(value).find() ?? true;

@@ -2,9 +2,10 @@
 import { checkRules } from "./core-rules.ts";
 import { applyDefaults } from "./defaults.ts";
 import { checkIstio, type IstioKind } from "./istio-schema.ts";
+import type { Kind } from "./kind.ts";
 import { checkMetadata, metadataSchema } from "./meta.ts";
 import { type Cause, check, type Findings, type Schema } from "./schema.ts";
-import { type Kind, kindOf, parseApiVersion } from "./table.ts";
+import { kindOf, parseApiVersion } from "./table.ts";
 import type { KubeObject } from "./types.ts";
 
 export interface Validation {
