@@ -126,7 +126,7 @@ describe.each(ways)("%s", (_way, way) => {
     });
   });
 
-  describe.each(splits)("well-formed but dangerous, %s", (_, split) => {
+  describe.each(splits)("well-formed but dangerous, %s", (delivery, split) => {
     test("row 8: the target's authority wins and Host is written anew", async () => {
       const client = await play(
         "GET http://good/ HTTP/1.1\r\nHost: evil\r\nConnection: close\r\n\r\n",
@@ -145,12 +145,12 @@ describe.each(ways)("%s", (_way, way) => {
       ["9: a body on GET", "GET /body HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"],
       ["9: a body on OPTIONS", "OPTIONS /options HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"],
     ])("row %s, is framed exactly", async (_row, head) => {
-      const line = head.slice(0, head.indexOf("\r\n"));
+      const line = `${head.slice(0, head.indexOf(" HTTP"))}-${delivery.replaceAll(" ", "-")} HTTP/1.1`;
       const mine = (): RawSocket | undefined =>
         backend.connections.find(
-          ({ inbox }) => inbox.text.includes(line) && inbox.text.endsWith("0123456789") && !inbox.closed,
+          ({ inbox }) => inbox.text.includes(line) && inbox.text.endsWith("0123456789"),
         );
-      const client = await play(`${head}0123456789${smuggled}`, split);
+      const client = await play(`${line}${head.slice(head.indexOf("\r\n"))}0123456789${smuggled}`, split);
       while (!mine()) await turn();
       const c = mine()!;
       const request = c.inbox.text.slice(c.inbox.text.lastIndexOf(line));
@@ -158,7 +158,6 @@ describe.each(ways)("%s", (_way, way) => {
       // The next request waits for its turn: it is not sent before this one is answered.
       expect(request).not.toContain("smuggled");
       client.end();
-      await c.inbox.until(() => c.inbox.closed);
     });
 
     test("row 9: an early answer to a body that never ends closes the connection", async () => {
