@@ -1,6 +1,6 @@
 /** Cases of translation as data: `in.yaml` -> model, statuses, xDS. `GOLDEN=1 bun test test/golden` rewrites them. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import {
   createRegistry,
   type DescMessage,
@@ -43,6 +43,8 @@ export interface Case {
   readonly mtls: MtlsMode;
   /** `namespace/name` of the workloads whose proxies are rendered. */
   readonly nodes: readonly string[];
+  /** Listeners that a gRPC client or server subscribes to. */
+  readonly asked: readonly string[];
 }
 
 /** Comment lines `# key: value` at the head of in.yaml. */
@@ -63,18 +65,21 @@ export function cases(): readonly Case[] {
     .filter((e) => e.isDirectory() && existsSync(join(here, e.name, "in.yaml")))
     .map((e) => e.name)
     .sort()
-    .map((name) => {
-      const dir = join(here, name);
-      const text = readFileSync(join(dir, "in.yaml"), "utf8");
-      const files = header(text, "with").map((f) => readFileSync(join(root, f), "utf8"));
-      return {
-        name,
-        dir,
-        objects: [...files, text].flatMap(parseObjects),
-        mtls: (header(text, "mtls")[0] ?? "strict") as MtlsMode,
-        nodes: header(text, "node"),
-      };
-    });
+    .map((name) => readCase(join(here, name)));
+}
+
+/** The case in a folder. */
+export function readCase(dir: string): Case {
+  const text = readFileSync(join(dir, "in.yaml"), "utf8");
+  const files = header(text, "with").map((f) => readFileSync(join(root, f), "utf8"));
+  return {
+    name: basename(dir),
+    dir,
+    objects: [...files, text].flatMap(parseObjects),
+    mtls: (header(text, "mtls")[0] ?? "strict") as MtlsMode,
+    nodes: header(text, "node"),
+    asked: header(text, "ask"),
+  };
 }
 
 export function translateCase(c: Case, objects: readonly KubeObject[] = c.objects): Translation {

@@ -4,6 +4,7 @@ import type { KubeClient } from "../../kube/client/index.ts";
 import { type EncodedResource, type Nack, type NodeInfo, typeUrl } from "../../xds/protocol/index.ts";
 import type { ResourceSource } from "../../xds/server/index.ts";
 import type { Mesh } from "../model/index.ts";
+import { isServerListener } from "../render/index.ts";
 import type { KubeSnapshot, ObjectStatus, TranslateOptions } from "../translate/index.ts";
 import { Engine } from "./engine.ts";
 import { Inputs } from "./inputs.ts";
@@ -47,9 +48,9 @@ export interface ControlPlane {
   info(): ControlPlaneInfo;
 }
 
-/** Listener of mutual TLS, and those of plaintext ports: with one of them callers can be served. */
+/** Listener of mutual TLS, those of plaintext ports, a gRPC server's own: with one of them callers can be served. */
 const isInbound = (listener: string): boolean =>
-  listener === "mesh_inbound" || listener.startsWith("inbound_");
+  listener === "mesh_inbound" || listener.startsWith("inbound_") || isServerListener(listener);
 
 class Plane implements ControlPlane, ResourceSource {
   readonly source: ResourceSource = this;

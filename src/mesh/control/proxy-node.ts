@@ -23,6 +23,12 @@ function fromId(id: string): { address?: string | undefined; workload?: string |
   return { address, workload: name?.split(".")[0] };
 }
 
+/** Istio's key for gRPC without a proxy; a client that forgot to say so is known by the name that its library has. */
+function kindOf({ metadata, userAgent }: NodeInfo): ProxyNode["kind"] {
+  if (metadata["GENERATOR"] === "grpc" || /^grpc\b/i.test(userAgent)) return "grpc";
+  return metadata[envoyContract.metadataKey] === envoyContract.metadataValue ? "envoy" : "weft";
+}
+
 /**
  * Keys as Istio's (NAME or WORKLOAD_NAME, LABELS, INSTANCE_IPS, FEATURES). Undefined without a principal: what a node
  * says of its own namespace counts for nothing.
@@ -33,7 +39,7 @@ export function proxyNodeOf(node: NodeInfo): ProxyNode | undefined {
   const id = fromId(node.id);
   return {
     id: node.id,
-    kind: metadata[envoyContract.metadataKey] === envoyContract.metadataValue ? "envoy" : "weft",
+    kind: kindOf(node),
     namespace: node.principal.namespace,
     serviceAccount: node.principal.serviceAccount,
     workload: text(metadata["NAME"]) ?? text(metadata["WORKLOAD_NAME"]) ?? id.workload ?? "",

@@ -25,6 +25,7 @@ export type {
 export { type ObjectRef, type Origin, refName, type Visibility, visibleTo } from "./ref.ts";
 export {
   type Destination,
+  type GrpcRetryReason,
   type HeaderChange,
   type HeaderChanges,
   type HostRoutes,

@@ -47,10 +47,19 @@ export type RetryReason =
   | "retriable-status-codes"
   | "envoy-ratelimited";
 
+/** gRPC statuses that a call is tried again after; in effect for gRPC clients without a proxy. */
+export type GrpcRetryReason =
+  | "cancelled"
+  | "deadline-exceeded"
+  | "internal"
+  | "resource-exhausted"
+  | "unavailable";
+
 export interface RetryPolicy {
   /** Retries after the first try; 0: none. */
   readonly attempts: number;
   readonly on: readonly RetryReason[];
+  readonly grpcOn?: readonly GrpcRetryReason[];
   readonly statusCodes: readonly number[];
   /** Limit of each try in milliseconds; absent: none of its own. */
   readonly perTryTimeoutMs?: number;

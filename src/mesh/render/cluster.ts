@@ -14,7 +14,7 @@ import { HttpProtocolOptionsSchema } from "../../proto/gen/envoy/extensions/upst
 import type { ConnectionPool, LoadBalancing, MeshConfig, OutlierPolicy } from "../model/index.ts";
 import { dnsCache } from "./dns.ts";
 import { blackHoleCluster, inboundCluster, passthroughCluster, serverName, spiffeUri } from "./names.ts";
-import type { Target } from "./target.ts";
+import type { Member, Target } from "./target.ts";
 import { plaintext, upstreamTls } from "./tls.ts";
 import { ads, duration, socketAddress, weftMetadata } from "./values.ts";
 
@@ -71,15 +71,8 @@ function transport(
   secrets: MessageInitShape<typeof ConfigSourceSchema>,
 ): Pick<ClusterInit, "transportSocketMatches"> {
   const security = target.policy.security;
-  const secured = target.members.filter((m) => m.secure || (security?.kind === "mesh" && m.workload.sidecar));
-  if (secured.length === 0 && security?.kind !== "mesh") return {};
-  const domains = [config.trustDomain, ...config.trustDomainAliases];
-  const accounts = secured.flatMap(({ workload }) =>
-    domains.map((d) => spiffeUri(d, workload.namespace, workload.serviceAccount)),
-  );
-  const identities = [...new Set([...accounts, ...(security?.subjectAltNames ?? [])])].sort();
-  const sni = security?.sni ?? serverName(target.port.port, target.service.host);
-  const socket = upstreamTls(identities.length > 0 ? identities : [nobody(config)], sni, secrets);
+  if (securedMembers(target).length === 0 && security?.kind !== "mesh") return {};
+  const socket = upstreamTls(expectedIdentities(target, config), serverNameOf(target), secrets);
   return {
     transportSocketMatches: [
       { name: "tlsMode-istio", match: { tlsMode: "istio" }, transportSocket: socket },
@@ -92,9 +85,33 @@ function transport(
   };
 }
 
+function securedMembers({ members, policy }: Target): readonly Member[] {
+  return members.filter((m) => m.secure || (policy.security?.kind === "mesh" && m.workload.sidecar));
+}
+
+export function serverNameOf({ policy, port, service }: Target): string {
+  return policy.security?.sni ?? serverName(port.port, service.host);
+}
+
+/** Who may answer over mutual TLS: the accounts of all endpoints, and what the policy adds. Never empty. */
+export function expectedIdentities(target: Target, config: MeshConfig): readonly string[] {
+  const domains = [config.trustDomain, ...config.trustDomainAliases];
+  const accounts = securedMembers(target).flatMap(({ workload }) =>
+    domains.map((d) => spiffeUri(d, workload.namespace, workload.serviceAccount)),
+  );
+  const more = target.policy.security?.subjectAltNames ?? [];
+  const identities = [...new Set([...accounts, ...more])].sort();
+  return identities.length > 0 ? identities : [nobody(config)];
+}
+
 /** Without an endpoint nobody is to be believed; an empty list would mean anybody. */
 function nobody(config: MeshConfig): string {
   return `spiffe://${config.trustDomain}/none`;
+}
+
+/** Concurrent requests to a target; Envoy's default where no policy says anything. */
+export function requestLimit(pool: ConnectionPool | undefined): number {
+  return pool ? (pool.maxRequests ?? unlimited) : defaultLimit;
 }
 
 /**
@@ -105,7 +122,7 @@ function breakers(
   pool: ConnectionPool | undefined,
   budgeted: boolean,
 ): MessageInitShape<typeof CircuitBreakersSchema> {
-  const requests = pool ? (pool.maxRequests ?? unlimited) : defaultLimit;
+  const requests = requestLimit(pool);
   const room = pool?.upgrade === true ? requests : 0;
   return {
     thresholds: [

@@ -26,19 +26,25 @@ export function assignment(target: Target, config: MeshConfig): AssignmentInit {
       const [region = "", zone = "", subZone = ""] = name.split("/");
       return {
         ...(name !== "" && { locality: { region, zone, subZone } }),
-        lbEndpoints: members.map((m) => lbEndpoint(m, config)),
+        lbEndpoints: members.map((m) =>
+          lbEndpoint(m, config, m.secure ? m.workload.meshPort : m.endpoint.port),
+        ),
       };
     }),
   };
 }
 
-function lbEndpoint(member: Member, config: MeshConfig): MessageInitShape<typeof LbEndpointSchema> {
+export function lbEndpoint(
+  member: Member,
+  config: MeshConfig,
+  port: number,
+): MessageInitShape<typeof LbEndpointSchema> {
   const { endpoint, workload, secure } = member;
   const principal = spiffeUri(config.trustDomain, workload.namespace, workload.serviceAccount);
   return {
     hostIdentifier: {
       case: "endpoint",
-      value: { address: socketAddress(endpoint.address, secure ? workload.meshPort : endpoint.port) },
+      value: { address: socketAddress(endpoint.address, port) },
     },
     healthStatus: endpoint.draining ? HealthStatus.DRAINING : HealthStatus.HEALTHY,
     metadata: {

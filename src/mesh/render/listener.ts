@@ -167,6 +167,8 @@ const keptConnectionRace = {
   backoffMaxMs: 250,
 } as const;
 
+const keptConnectionRetry = retryPolicy(keptConnectionRace);
+
 function inboundRoute(cluster: string, port: InboundPort) {
   return {
     name: "default",
@@ -176,7 +178,7 @@ function inboundRoute(cluster: string, port: InboundPort) {
       value: {
         clusterSpecifier: { case: "cluster" as const, value: cluster },
         timeout: duration(0),
-        retryPolicy: retryPolicy(keptConnectionRace),
+        ...(keptConnectionRetry && { retryPolicy: keptConnectionRetry }),
       },
     },
     metadata: weftMetadata(port.origin),

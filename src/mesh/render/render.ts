@@ -9,6 +9,7 @@ import type { Caller } from "./compose.ts";
 import { createEncoder, type Encoder } from "./encode.ts";
 import { assignment } from "./endpoint.ts";
 import { agentSecrets, tunnelCluster } from "./envoy.ts";
+import { type GrpcShared, grpcShared, renderGrpc } from "./grpc/render.ts";
 import { inboundPorts, workloadOf } from "./inbound.ts";
 import { forwardListener, meshListener, plainListener, tunnels } from "./listener.ts";
 import { indexMesh, type MeshIndex, policyOf, type Target, targetOf } from "./target.ts";
@@ -41,6 +42,7 @@ interface MeshCache {
   /** Labels that some route asks of its callers. */
   readonly callerLabels: readonly string[];
   readonly shared: Map<string, Shared>;
+  readonly grpc: Map<string, GrpcShared>;
 }
 
 /** A renderer with its own cache of encodings; keep one per control plane. */
@@ -59,6 +61,7 @@ export function createRenderer(): Renderer {
           policyNumbers: new Map(mesh.policies.map((p, i) => [p, i])),
           callerLabels: labelsAsked(mesh),
           shared: new Map(),
+          grpc: new Map(),
         };
       }
       return renderNode(cache, node, encoder);
@@ -84,6 +87,11 @@ function renderNode(cache: MeshCache, node: ProxyNode, encoder: Encoder): Render
   );
   const { namespace, kind } = node;
   const key = `${kind} ${namespace} ${JSON.stringify(labels)}`;
+  if (kind === "grpc") {
+    const common = cache.grpc.get(key) ?? grpcShared(index, { namespace, labels, kind }, encoder);
+    cache.grpc.set(key, common);
+    return renderGrpc(index, node, common, encoder);
+  }
   const shared = cache.shared.get(key) ?? renderShared(cache, { namespace, labels, kind }, encoder);
   cache.shared.set(key, shared);
   const own = renderOwn(index, node, encoder);

@@ -26,7 +26,11 @@ export interface RouteContext {
   /** Cluster of a destination for the port that was called. */
   readonly clusterOf: (destination: Destination, budgeted: boolean) => string;
   readonly defaultRetries: RetryPolicy;
+  /** How retries are written; undefined: there are none to write. */
+  readonly retryPolicy: (retries: RetryPolicy) => RetryPolicyInit | undefined;
 }
+
+type RetryPolicyInit = MessageInitShape<typeof RetryPolicySchema>;
 
 /** One route for each match, in order. */
 export function routesOf(
@@ -76,6 +80,7 @@ function actionOf(rule: ComposedRule, retries: RetryPolicy, context: RouteContex
     };
   const shares = action.destinations.filter((d) => d.weight > 0);
   const budgeted = retries.budget !== undefined;
+  const retry = context.retryPolicy(retries);
   const value: MessageInitShape<typeof RouteActionSchema> = {
     clusterSpecifier:
       shares.length === 1
@@ -87,7 +92,7 @@ function actionOf(rule: ComposedRule, retries: RetryPolicy, context: RouteContex
             },
           },
     timeout: duration(rule.timeoutMs ?? 0),
-    ...(retries.attempts > 0 && retries.on.length > 0 && { retryPolicy: retryPolicy(retries) }),
+    ...(retry && { retryPolicy: retry }),
     ...(rule.rewrite?.path && { prefixRewrite: rule.rewrite.path }),
     ...(rule.rewrite?.authority && {
       hostRewriteSpecifier: { case: "hostRewriteLiteral", value: rule.rewrite.authority },
@@ -96,16 +101,31 @@ function actionOf(rule: ComposedRule, retries: RetryPolicy, context: RouteContex
   return { case: "route", value };
 }
 
-export function retryPolicy(retries: RetryPolicy): MessageInitShape<typeof RetryPolicySchema> {
+function backOff(retries: RetryPolicy): RetryPolicyInit["retryBackOff"] {
+  return {
+    baseInterval: duration(retries.backoffBaseMs),
+    maxInterval: duration(retries.backoffMaxMs),
+  };
+}
+
+/** gRPC's own reasons, and those of HTTP that it calls UNAVAILABLE. What was not sent at all it sends again by itself. */
+export function grpcRetryPolicy(retries: RetryPolicy): RetryPolicyInit | undefined {
+  const http = retries.on.some((reason) => unavailableReasons.has(reason));
+  const on = new Set<string>([...(retries.grpcOn ?? []), ...(http ? ["unavailable"] : [])]);
+  if (retries.attempts === 0 || on.size === 0) return undefined;
+  return { retryOn: [...on].join(","), numRetries: retries.attempts, retryBackOff: backOff(retries) };
+}
+
+const unavailableReasons: ReadonlySet<string> = new Set(["5xx", "gateway-error", "reset"]);
+
+export function retryPolicy(retries: RetryPolicy): RetryPolicyInit | undefined {
+  if (retries.attempts === 0 || retries.on.length === 0) return undefined;
   return {
     retryOn: retries.on.join(","),
     numRetries: retries.attempts,
     retriableStatusCodes: [...retries.statusCodes],
     ...(retries.perTryTimeoutMs !== undefined && { perTryTimeout: duration(retries.perTryTimeoutMs) }),
-    retryBackOff: {
-      baseInterval: duration(retries.backoffBaseMs),
-      maxInterval: duration(retries.backoffMaxMs),
-    },
+    retryBackOff: backOff(retries),
     ...(retries.idempotentOnly && {
       retriableRequestHeaders: idempotent.map((value) => ({
         name: ":method",

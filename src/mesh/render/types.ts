@@ -3,8 +3,11 @@
 /** Who asks. Namespace and service account come from its credential, the rest from its node metadata. */
 export interface ProxyNode {
   readonly id: string;
-  /** Explicit mode: forward proxy, inbound per port, mesh port. `envoy`: a stock Envoy that an agent started. */
-  readonly kind: "weft" | "envoy";
+  /**
+   * Explicit mode: forward proxy, inbound per port, mesh port. `envoy`: a stock Envoy that an agent started. `grpc`: a
+   * gRPC client or server without a proxy; its maps answer for names, and are empty to whoever looks at all of them.
+   */
+  readonly kind: "weft" | "envoy" | "grpc";
   readonly namespace: string;
   readonly serviceAccount: string;
   /** Name of its WorkloadEntry or pod; its services and ports come from the mesh. */

@@ -9,7 +9,7 @@ import { type Destination, isHttp, type Service, type ServicePort, visibleTo } f
 import { applicable, type Caller, rulesFor } from "./compose.ts";
 import { outboundFields, outsideFields, peerFields, tunnelName, tunnelTarget } from "./envoy.ts";
 import { forwardRoutes, outboundCluster, passthroughCluster } from "./names.ts";
-import { type RouteInit, routesOf } from "./route.ts";
+import { grpcRetryPolicy, type RouteInit, retryPolicy, routesOf } from "./route.ts";
 import type { MeshIndex, TargetQuestion } from "./target.ts";
 import { duration, weftMetadata } from "./values.ts";
 
@@ -98,7 +98,7 @@ class Builder {
     if (domains.length > 0) this.hosts.push({ ...host, domains });
   }
 
-  private routes(host: string, port: number, service: Service | undefined): RouteInit[] {
+  routes(host: string, port: number, service: Service | undefined): RouteInit[] {
     const routes: RouteInit[] = [];
     for (const rule of rulesFor(this.index, host, this.caller, service)) {
       const matches = applicable(rule, this.caller, port);
@@ -106,6 +106,7 @@ class Builder {
       routes.push(
         ...routesOf(rule, matches, {
           defaultRetries: this.index.mesh.config.defaultRetries,
+          retryPolicy: this.caller.kind === "grpc" ? grpcRetryPolicy : retryPolicy,
           clusterOf: (d, budgeted) => this.destination(d, port, budgeted),
         }),
       );
@@ -132,6 +133,17 @@ class Builder {
     const clientNamespace = this.caller.namespace;
     this.uses.set(name, { service, port, subset, clientNamespace, budgeted: before || budgeted });
   }
+}
+
+/** What calls of one host on one port meet, in order. */
+export function hostRoutes(
+  index: MeshIndex,
+  caller: Caller,
+  host: string,
+  port: number,
+  service: Service | undefined,
+): readonly RouteInit[] {
+  return new Builder(index, caller).routes(host, port, service);
 }
 
 export function outbound(index: MeshIndex, caller: Caller): Outbound {

@@ -1,5 +1,5 @@
 /** Retries as VirtualService and MeshConfig write them. */
-import type { RetryPolicy, RetryReason } from "../model/index.ts";
+import type { GrpcRetryReason, RetryPolicy, RetryReason } from "../model/index.ts";
 import type { Field } from "./field.ts";
 import { maxRetryAttempts } from "./limits.ts";
 
@@ -21,16 +21,16 @@ const reasons: readonly RetryReason[] = [
   "retriable-status-codes",
   "envoy-ratelimited",
 ];
-/** Words of Envoy's that Weft's proxy does not act on yet. */
-const laterReasons: readonly string[] = [
+/** Statuses of gRPC: its own clients act on them, Weft's proxy does not yet. */
+const grpcReasons: readonly GrpcRetryReason[] = [
   "cancelled",
   "deadline-exceeded",
   "internal",
   "resource-exhausted",
   "unavailable",
-  "retriable-headers",
-  "http3-post-connect-failure",
 ];
+/** Words of Envoy's that nobody acts on yet. */
+const laterReasons: readonly string[] = ["retriable-headers", "http3-post-connect-failure"];
 
 /** Where manifests are silent. */
 export const silentRetries: RetryPolicy = {
@@ -48,7 +48,7 @@ export function parseRetries(field: Field): RetryPolicy {
   const attempts = field.at("attempts").integer(0, maxRetryAttempts);
   const perTry = field.at("perTryTimeout").durationMs({ zero: true });
   const backoff = field.at("backoff").durationMs();
-  const { on, statusCodes } = parseRetryOn(field.at("retryOn"));
+  const { on, grpcOn, statusCodes } = parseRetryOn(field.at("retryOn"));
   if (!field.at("attempts").present)
     field.note({
       code: "default-attempts",
@@ -57,6 +57,7 @@ export function parseRetries(field: Field): RetryPolicy {
   return {
     attempts: attempts ?? silentRetries.attempts,
     on,
+    ...(grpcOn.length > 0 && { grpcOn }),
     statusCodes,
     ...(perTry !== undefined && perTry > 0 && { perTryTimeoutMs: perTry }),
     idempotentOnly: false,
@@ -65,24 +66,33 @@ export function parseRetries(field: Field): RetryPolicy {
   };
 }
 
-function parseRetryOn(field: Field): { on: readonly RetryReason[]; statusCodes: readonly number[] } {
+function parseRetryOn(field: Field): {
+  readonly on: readonly RetryReason[];
+  readonly grpcOn: readonly GrpcRetryReason[];
+  readonly statusCodes: readonly number[];
+} {
   const text = field.text();
-  if (text === undefined || text === "") return { on: safeReasons, statusCodes: [] };
+  if (text === undefined || text === "") return { on: safeReasons, grpcOn: [], statusCodes: [] };
   const on = new Set<RetryReason>();
+  const grpcOn = new Set<GrpcRetryReason>();
   const statusCodes = new Set<number>();
   for (const raw of text.split(",")) {
     const word = raw.trim();
     const known = reasons.find((r) => r === word);
+    const status = grpcReasons.find((r) => r === word);
     if (known !== undefined) on.add(known);
-    else if (/^[1-5]\d\d$/.test(word)) statusCodes.add(Number(word));
+    else if (status !== undefined) {
+      grpcOn.add(status);
+      field.ignored(`${word} acts in gRPC clients without a proxy, and in Weft's proxy not yet`);
+    } else if (/^[1-5]\d\d$/.test(word)) statusCodes.add(Number(word));
     else if (laterReasons.includes(word)) field.ignored(`${word} is accepted and not in effect yet`);
     else
       field.error({
         code: "invalid-value",
         message: `${JSON.stringify(word)} is no reason to retry`,
-        fix: `one of ${reasons.join(", ")}, or a status code`,
+        fix: `one of ${[...reasons, ...grpcReasons].join(", ")}, or a status code`,
       });
   }
   if (statusCodes.size > 0) on.add("retriable-status-codes");
-  return { on: [...on], statusCodes: [...statusCodes] };
+  return { on: [...on], grpcOn: [...grpcOn], statusCodes: [...statusCodes] };
 }
