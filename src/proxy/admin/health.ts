@@ -6,7 +6,7 @@ import { prometheusContentType } from "../telemetry/index.ts";
 import { appMetricsMs, maxAdminBodyBytes, maxAppMetricsBytes } from "./limits.ts";
 
 export interface HealthOptions {
-  readonly agent: Agent;
+  readonly agent: Pick<Agent, "unready"> & { prometheus(): string | Promise<string> };
   readonly address: string;
   /** /healthz/ready and /stats/prometheus; default 15020. */
   readonly metricsPort?: number;
@@ -46,7 +46,7 @@ async function appMetrics(url: string): Promise<string> {
 }
 
 async function metricsAnswer(options: HealthOptions): Promise<Response> {
-  const own = options.agent.prometheus();
+  const own = await options.agent.prometheus();
   const app = options.appMetricsUrl === undefined ? "" : await appMetrics(options.appMetricsUrl);
   return new Response(own + app, { headers: { "content-type": prometheusContentType } });
 }

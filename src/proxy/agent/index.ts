@@ -1,4 +1,5 @@
 export { createAgent } from "./agent.ts";
+export { peerMetadata } from "./peer-metadata.ts";
 export { readSecret, secretProblem } from "./secrets.ts";
 export type { DataThread } from "./threads.ts";
 export type {

@@ -18,12 +18,12 @@ export const defaultAccessLogFormat =
   '%BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" ' +
   '"%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n';
 
-const operator = /%([A-Z_0-9]+)(?:\([^)]*\))?(?::\d+)?%/g;
+const operator = /%%|%[A-Z_0-9]+(?:\([^)]*\))?(?::\d+)?%/g;
 
 /** Reports what is no operator of the formatter. */
 function checkFormat(text: string, path: Path, findings: Findings): void {
   for (const name of unknownOperators(text)) findings.error(path, `%${name}% is not supported`);
-  if (text.replaceAll(operator, "").replaceAll("%%", "").includes("%"))
+  if (text.replaceAll(operator, "").includes("%"))
     findings.error(path, "has a % that begins no operator; write %% for a %");
 }
 

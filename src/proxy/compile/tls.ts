@@ -185,7 +185,7 @@ export function upstreamTls(
   const validation = common && validationOf(common, scope, at, findings);
   if (!validation && findings.errors.length === 0)
     findings.error(at, "a validation context is required: a server that cannot be verified is never used");
-  if (certSecret !== undefined && validation?.mode === "spiffe" && validation.sans.length === 0)
+  if (validation?.mode === "spiffe" && validation.sans.length === 0)
     findings.warn(
       at,
       "names no identity (match_typed_subject_alt_names): every workload that the trust bundle vouches for is believed",

@@ -106,12 +106,13 @@ function startTime(format: string): Operator {
   };
 }
 
-const operatorPattern = /%([A-Z_0-9]+)(?:\(([^)]*)\))?(?::(\d+))?%/g;
+/** An operator, or a `%` written as `%%`. */
+const operatorPattern = /%%|%([A-Z_0-9]+)(?:\(([^)]*)\))?(?::(\d+))?%/g;
 
 /** Names of operators in `format` that are not known: the agent refuses such a configuration. */
 export function unknownOperators(format: string): string[] {
   return [...format.matchAll(operatorPattern)]
-    .map((m) => m[1]!)
+    .flatMap((m) => m[1] ?? [])
     .filter((name) => operatorOf(name, "") === null);
 }
 
@@ -141,7 +142,8 @@ function parts(format: string): (string | Operator)[] {
   for (const m of format.matchAll(operatorPattern)) {
     if (m.index > at) out.push(format.slice(at, m.index));
     const argument = m[3] === undefined ? (m[2] ?? "") : `${m[2] ?? ""}):${m[3]}`;
-    out.push(operatorOf(m[1]!, argument) ?? (() => null));
+    if (m[1] === undefined) out.push("%");
+    else out.push(operatorOf(m[1], argument) ?? (() => null));
     at = m.index + m[0].length;
   }
   if (at < format.length) out.push(format.slice(at));

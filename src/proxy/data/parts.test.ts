@@ -294,6 +294,10 @@ describe("access log", () => {
 
   test("unknown operators are named; a header's length is limited", () => {
     expect(unknownOperators("%REQ(A)% %NOPE% %DURATION%")).toEqual(["NOPE"]);
+    expect(unknownOperators("100%%NOPE%% %%%NOPE%")).toEqual(["NOPE"]);
+    expect(compileFormat("100%% %%RESPONSE_CODE%% %%%RESPONSE_CODE%%%")(info, 0)).toBe(
+      "100% %RESPONSE_CODE% %503%",
+    );
     expect(compileFormat("%REQ(X-REQUEST-ID):1%")(info, 0)).toBe("i");
   });
 });

@@ -1,5 +1,6 @@
 /** What the connection manager does to a request's head before routing: target, identity headers, hop-by-hop fields. */
 import { timingSafeEqual } from "node:crypto";
+import { parseSpiffeId } from "../../identity/spiffe/index.ts";
 import {
   getHeader,
   type HeaderList,
@@ -9,6 +10,7 @@ import {
   setHeader,
 } from "../../wire/http/index.ts";
 import { type RequestHead, stripHopByHop } from "../../wire/http1/index.ts";
+import type { Peer } from "../config/index.ts";
 import { badAuthority, badPath, type LocalReply, noCredential, version10 } from "./local-reply.ts";
 import type { Manager } from "./manager.ts";
 import type { StreamInfo } from "./stream-info.ts";
@@ -91,9 +93,7 @@ function annotate(manager: Manager, info: StreamInfo, headers: HeaderList): void
       if (name === "x-request-id") requestId = headers[i + 1]!;
       else if (name === "x-forwarded-proto") proto = headers[i + 1]!;
       else if (name.startsWith("x-envoy-peer-metadata")) {
-        // A caller without an identity may claim any name.
-        if (name === "x-envoy-peer-metadata" && info.connection.principal !== "")
-          info.peer = manager.plane.telemetry.decodePeer(headers[i + 1]!);
+        if (name === "x-envoy-peer-metadata") info.peer = claimedPeer(manager, info, headers[i + 1]!);
         drop = true;
       } else if (name === "x-weft-reason") drop = true;
     } else if (name === "expect" || name === "proxy-authorization") drop = true;
@@ -118,6 +118,22 @@ function annotate(manager: Manager, info: StreamInfo, headers: HeaderList): void
     headers.push("x-request-id", requestId);
   }
   info.requestId = requestId;
+}
+
+/**
+ * Who a caller says it is. One without an identity may claim any name, so it is not asked; one with an identity may
+ * claim no namespace but its own.
+ */
+function claimedPeer(manager: Manager, info: StreamInfo, metadata: string): Peer | null {
+  const { principal } = info.connection;
+  if (principal === "") return null;
+  const { telemetry, metrics } = manager.plane;
+  const peer = telemetry.decodePeer(metadata);
+  if (peer === null || peer.namespace === "") return peer;
+  const id = parseSpiffeId(principal);
+  if (id.ok && id.id.namespace === peer.namespace) return peer;
+  metrics.add(metrics.series("weft_peer_metadata_refused_total", ["listener_name", manager.listener]), 1);
+  return null;
 }
 
 /** use_remote_address: the peer's address goes to the end of x-forwarded-for. */

@@ -35,11 +35,9 @@ export function prepareResponse(manager: Manager, info: StreamInfo, head: Respon
  */
 function takeMeshFields(manager: Manager, info: StreamInfo, headers: HeaderList): void {
   const reason = getHeader(headers, "x-weft-reason");
-  if (reason !== undefined && manager.direction === "outbound" && info.host?.transport.secure)
-    info.reason = reason;
+  if (reason !== undefined && manager.direction === "outbound" && info.upstreamTrusted) info.reason = reason;
   removeHeader(headers, "x-weft-reason");
-  const metadata = getHeader(headers, "x-envoy-peer-metadata");
-  if (metadata !== undefined && info.host?.transport.secure) manager.plane.telemetry.decodePeer(metadata);
+  // Who the upstream is, its endpoint's configuration says.
   removeHeader(headers, "x-envoy-peer-metadata");
   removeHeader(headers, "x-envoy-peer-metadata-id");
 }

@@ -196,6 +196,7 @@ export class Router implements Waiter, UpstreamUser, Timed {
     this.upstream = upstream;
     this.sentAt = this.runtime.clock.now();
     info.upstreamPrincipal = upstream.principal;
+    info.upstreamTrusted = upstream.trusted;
     info.upstreamLocalAddress = upstream.localAddress;
     if (info.upstreamStart < 0) info.upstreamStart = this.sentAt - info.start;
     upstream.begin(this, info.method);
@@ -215,7 +216,7 @@ export class Router implements Waiter, UpstreamUser, Timed {
     const request = this.request!;
     const { headers, attempts } = this.sink.info;
     if (request.attemptCount) setHeader(headers, "x-envoy-attempt-count", `${attempts}`);
-    if (upstream.requests === 1 && this.host!.transport.secure && request.peerMetadata.length > 0) {
+    if (upstream.requests === 1 && upstream.trusted && request.peerMetadata.length > 0) {
       return headers.concat(request.peerMetadata);
     }
     return headers;

@@ -105,6 +105,8 @@ export class StreamInfo {
   host: Host | null = null;
   clusterName = "";
   upstreamPrincipal = "";
+  /** The upstream connection is the mesh's: mutual TLS to an identity that was expected. */
+  upstreamTrusted = false;
   upstreamLocalAddress = "";
   upstreamFailure = "";
   serviceTime = "";
@@ -146,6 +148,7 @@ export class StreamInfo {
     this.host = null;
     this.clusterName = "";
     this.upstreamPrincipal = "";
+    this.upstreamTrusted = false;
     this.upstreamLocalAddress = "";
     this.upstreamFailure = "";
     this.serviceTime = "";

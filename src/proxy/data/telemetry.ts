@@ -32,6 +32,9 @@ type KnownPair = Pick<
   "host" | "cluster" | "peer" | "authority" | "clusterName" | "upstreamPrincipal"
 > & { readonly pair: Pair; readonly principal: string };
 
+/** What an endpoint remembers of the last pair. */
+type KnownHost = Pick<KnownPair, "pair" | "principal" | "upstreamPrincipal">;
+
 /** Slots of a relayed connection. */
 export interface TcpSeries {
   readonly opened: number;
@@ -168,10 +171,10 @@ export class Telemetry {
 
   private outboundPair(info: StreamInfo, principal: string): Pair {
     const { host } = info;
-    const secure = host?.transport.secure === true;
+    const secure = info.upstreamTrusted;
     if (host) {
-      const known = host.telemetry as { readonly pair: Pair; readonly principal: string } | null;
-      if (known && known.principal === principal && (info.upstreamPrincipal !== "") === secure)
+      const known = host.telemetry as KnownHost | null;
+      if (known && known.principal === principal && known.upstreamPrincipal === info.upstreamPrincipal)
         return known.pair;
     }
     const service = info.cluster?.config.service;
@@ -189,7 +192,10 @@ export class Telemetry {
       security: "unknown",
       protocol: "http",
     });
-    if (host && (info.upstreamPrincipal !== "") === secure && service) host.telemetry = { pair, principal };
+    if (host && service) {
+      const known: KnownHost = { pair, principal, upstreamPrincipal: info.upstreamPrincipal };
+      host.telemetry = known;
+    }
     return pair;
   }
 

@@ -1,5 +1,10 @@
 /** How a cluster reaches its endpoints: plain TCP, or TLS with the identity and trust of the moment. */
-import { createTlsClient, type TlsClient, type TlsClientOptions } from "../../wire/tls/index.ts";
+import {
+  createTlsClient,
+  type TlsClient,
+  type TlsClientOptions,
+  type TlsInfo,
+} from "../../wire/tls/index.ts";
 import type { UpstreamTls } from "../config/index.ts";
 import type { Secrets } from "./secrets.ts";
 import { plainHandlers, type SocketSlot, tlsHandlers } from "./socket.ts";
@@ -11,8 +16,11 @@ export interface Target {
 }
 
 export interface Transport {
-  /** Mutual TLS with a verified SPIFFE principal: the peer's answers may be trusted as the mesh's. */
-  readonly secure: boolean;
+  /**
+   * Whether a connection is the mesh's: mutual TLS to one of the SPIFFE identities that the cluster names. What such
+   * a peer says of itself is believed, and who we are is told to nobody else.
+   */
+  trusts(info: TlsInfo | null): boolean;
   /** Starts connecting; the user hears of it by onOpen or onRefused. Returns how to give up. */
   connect(target: Target, slot: SocketSlot): () => void;
   /** Follows its secrets no longer; what was begun goes on. */
@@ -22,7 +30,7 @@ export interface Transport {
 const nothing = (): void => undefined;
 
 export const plainTransport: Transport = {
-  secure: false,
+  trusts: () => false,
   connect(target, slot) {
     // A rejection is reported by connectError as well.
     Bun.connect({ hostname: target.host, port: target.port, socket: plainHandlers, data: slot }).catch(
@@ -36,6 +44,8 @@ export const plainTransport: Transport = {
 /** A TLS transport; it follows its secrets. Until they are there, connecting fails. */
 export function tlsTransport(config: UpstreamTls, secrets: Secrets): Transport {
   let client: TlsClient<SocketSlot> | null = null;
+  // Without a list of identities every workload that the bundle vouches for could stand in for the server.
+  const named = config.validation?.mode === "spiffe" && config.validation.sans.length > 0;
   let missing = "";
   const names = [config.certSecret, config.validation?.caSecret];
   const refresh = (): void => {
@@ -60,7 +70,7 @@ export function tlsTransport(config: UpstreamTls, secrets: Secrets): Transport {
   secrets.tell(refresh);
   const unfollow = secrets.follow(names, refresh);
   return {
-    secure: config.certSecret !== undefined && config.validation?.mode === "spiffe",
+    trusts: (info) => named && info?.mutual === true && info.principal !== "",
     stop: unfollow,
     connect(target, slot) {
       if (client === null) {

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../base/index.ts";
 import { issue, issuingCa } from "../../testkit/issue.ts";
+import type { TlsInfo } from "../../wire/tls/index.ts";
 import type { DownstreamTls, FilterChainConfig, UpstreamTls } from "../config/index.ts";
 import { transportSweepLeast } from "./limits.ts";
 import { Secrets } from "./secrets.ts";
@@ -57,6 +58,8 @@ async function dial(port: number, options: Dial, done: RegExp): Promise<support.
 
 const ask = "GET / HTTP/1.1\r\nHost: reviews\r\nConnection: close\r\n\r\n";
 const caller = spiffe("productpage");
+/** A SPIFFE id without a namespace. */
+const odd = "spiffe://cluster.local/host/h1";
 
 const strangers: readonly (readonly [string, { cert?: string; key?: string }])[] = [
   ["no certificate", {}],
@@ -112,13 +115,37 @@ describe("the mesh port", () => {
   });
 });
 
-/** google.protobuf.Struct { WORKLOAD_NAME: "admin" } as peer metadata. */
-function metadataOf(workload: string): string {
+/** google.protobuf.Struct of texts as peer metadata. */
+function metadataOf(fields: Readonly<Record<string, string>>): string {
   const bytes = (tag: number, content: Buffer): Buffer =>
     Buffer.concat([Buffer.from([tag, content.length]), content]);
-  const value = bytes(18, bytes(26, Buffer.from(workload)));
-  return bytes(10, Buffer.concat([bytes(10, Buffer.from("WORKLOAD_NAME")), value])).toString("base64");
+  const entries = Object.entries(fields).map(([key, text]) =>
+    bytes(10, Buffer.concat([bytes(10, Buffer.from(key)), bytes(18, bytes(26, Buffer.from(text)))])),
+  );
+  return Buffer.concat(entries).toString("base64");
 }
+
+test.each([
+  ["its certificate's namespace", { WORKLOAD_NAME: "admin", NAMESPACE: "default" }, caller, 1, 0],
+  ["no namespace", { WORKLOAD_NAME: "admin" }, caller, 1, 0],
+  ["another namespace", { WORKLOAD_NAME: "admin", NAMESPACE: "bank" }, caller, 0, 1],
+  [
+    "a namespace, with an identity that has none",
+    { WORKLOAD_NAME: "admin", NAMESPACE: "default" },
+    odd,
+    0,
+    1,
+  ],
+] as const)("a mesh peer that claims %s", async (_, fields, identity, believed, refused) => {
+  const backend = support.answering(() => ok("heard"));
+  const plane = inbound(backend, [chain()]);
+  const shown = issue({ ca, spiffe: identity });
+  const send = `GET / HTTP/1.1\r\nHost: reviews\r\nx-envoy-peer-metadata: ${metadataOf(fields)}\r\nConnection: close\r\n\r\n`;
+  await dial(plane.port("mesh"), { ...shown, send }, /heard/);
+  expect(plane.metric("istio_requests_total")).toBe(1);
+  expect(plane.metric("istio_requests_total", { source_workload: "admin" })).toBe(believed);
+  expect(plane.metric("weft_peer_metadata_refused_total")).toBe(refused);
+});
 
 test("a plaintext caller's peer metadata is not believed; a mesh peer's is; the application sees neither", async () => {
   const backend = support.origin((socket) => {
@@ -126,7 +153,7 @@ test("a plaintext caller's peer metadata is not believed; a mesh peer's is; the 
   });
   const { tls: _, ...plain } = chain({ name: "plain", serverNames: [], alpn: [], transportProtocol: "" });
   const plane = inbound(backend, [chain(), plain]);
-  const claim = `GET / HTTP/1.1\r\nHost: reviews\r\nx-envoy-peer-metadata: ${metadataOf("admin")}\r\nx-envoy-peer-metadata-id: x\r\nX-Weft-Reason: forged\r\n`;
+  const claim = `GET / HTTP/1.1\r\nHost: reviews\r\nx-envoy-peer-metadata: ${metadataOf({ WORKLOAD_NAME: "admin" })}\r\nx-envoy-peer-metadata-id: x\r\nX-Weft-Reason: forged\r\n`;
   const client = await support.connect(plane.port("mesh"));
   client.send(`${claim}\r\n`);
   await client.inbox.match(/heard/);
@@ -192,13 +219,26 @@ describe("transports", () => {
     return { errors, secrets: new Secrets(systemClock, (e) => errors.push(e)) };
   };
 
-  test("only mutual TLS with SPIFFE rules is the mesh's", () => {
+  test("a connection is the mesh's only by mutual TLS to an identity that was named", () => {
     const { secrets: s } = table();
     const { certSecret: _, ...oneWay } = upstream();
-    expect(tlsTransport(upstream(), s).secure).toBe(true);
-    expect(tlsTransport(oneWay, s).secure).toBe(false);
-    const validation = { caSecret: "ROOTCA", sans: [], mode: "chain" } as const;
-    expect(tlsTransport(upstream({ validation }), s).secure).toBe(false);
+    const info = (more: Partial<TlsInfo>): TlsInfo => ({
+      ...{ principal: spiffe("reviews"), mutual: true, leaf: undefined, sni: "", alpn: "", resumed: false },
+      ...more,
+    });
+    const mesh = tlsTransport(upstream(), s);
+    expect(mesh.trusts(info({}))).toBe(true);
+    expect(mesh.trusts(info({ mutual: false }))).toBe(false);
+    expect(mesh.trusts(info({ principal: "" }))).toBe(false);
+    expect(mesh.trusts(null)).toBe(false);
+    expect(tlsTransport(oneWay, s).trusts(info({ mutual: false }))).toBe(false);
+    const named = [{ kind: "exact", value: spiffe("reviews") }] as const;
+    // Any URI of a chain, and any workload of the mesh: served, not believed.
+    for (const validation of [
+      { caSecret: "ROOTCA", sans: named, mode: "chain" },
+      { caSecret: "ROOTCA", sans: [], mode: "spiffe" },
+    ] as const)
+      expect(tlsTransport(upstream({ validation }), s).trusts(info({}))).toBe(false);
   });
 
   test("a certificate that cannot be used is reported and keeps the news from nobody", () => {

@@ -13,6 +13,7 @@ import type { TryFailure } from "./retry-policy.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Socket, SocketSlot, SocketUser } from "./socket.ts";
 import { type Timed, TimerEntry } from "./timer-wheel.ts";
+import type { Transport } from "./transport.ts";
 import { Writer } from "./writer.ts";
 
 /** Who has a request on the connection. */
@@ -41,6 +42,7 @@ export interface UpstreamOwner {
   onReusable(connection: Upstream): void;
   /** Closed after it was usable. */
   onGone(connection: Upstream, hadRequest: boolean): void;
+  readonly transport: Transport;
   readonly idleTimeoutMs: number;
   readonly maxRequests: number;
 }
@@ -58,6 +60,8 @@ export class Upstream implements ResponseHandler, SocketUser, SocketSlot, Timed 
   /** Counted by the pool as carrying a request. */
   attached = false;
   principal = "";
+  /** The peer is the mesh's: see Transport.trusts. */
+  trusted = false;
   localAddress = "";
   private state: "connecting" | "open" | "closed" = "connecting";
   private holder: UpstreamUser | null = null;
@@ -174,6 +178,7 @@ export class Upstream implements ResponseHandler, SocketUser, SocketSlot, Timed 
     this.writer.socket = socket;
     this.state = "open";
     this.principal = tls?.principal ?? "";
+    this.trusted = this.owner.transport.trusts(tls);
     this.localAddress = socket.localAddress;
     this.owner.onConnected(this);
   }

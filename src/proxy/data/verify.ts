@@ -11,7 +11,15 @@ function sanMatcher(match: StringMatch): SanMatcher {
   return { test: compileString(match) };
 }
 
-/** `usage`: the role of the peer whose certificate is judged. */
+/**
+ * `usage`: the role of the peer whose certificate is judged.
+ *
+ * No trust domain is named: the bundle is of those that may come, and which identities of theirs is what `sans` says
+ * (the control plane renders the mesh's trust domains as prefixes on listeners, and exact ids on clusters). Empty
+ * `sans` are Envoy's "whoever chains": for a client that means authenticated, and whether it may is for policy to
+ * say; to a server it is said by a warning when the configuration is taken, and Transport.trusts believes nothing
+ * of it.
+ */
 export function compileVerifier(
   config: PeerValidation,
   usage: "client" | "server",

@@ -1,6 +1,6 @@
 /** TLS to a server whose name is not in DNS: Bun checks the chain, verifyPeer says who it is. */
 import { type BunTls, compileClient } from "./compile.ts";
-import { type HandshakeError, judgeServer } from "./judge.ts";
+import { type ClientRules, type HandshakeError, judgeServer } from "./judge.ts";
 import type {
   TlsClient,
   TlsClientOptions,
@@ -9,7 +9,6 @@ import type {
   TlsRefusal,
   TlsSocket,
   TlsTarget,
-  VerifyPeer,
 } from "./types.ts";
 
 const dialling = 0;
@@ -23,13 +22,13 @@ interface Owner<C> {
 class Dial<C> implements TlsDial {
   private readonly conn: C;
   private readonly owner: Owner<C>;
-  private readonly verifyPeer: VerifyPeer;
+  private readonly rules: ClientRules;
   private socket: TlsSocket | undefined;
   private phase: typeof dialling | typeof open | typeof over = dialling;
 
-  constructor(owner: Owner<C>, verifyPeer: VerifyPeer, conn: C) {
+  constructor(owner: Owner<C>, rules: ClientRules, conn: C) {
     this.owner = owner;
-    this.verifyPeer = verifyPeer;
+    this.rules = rules;
     this.conn = conn;
   }
 
@@ -52,7 +51,7 @@ class Dial<C> implements TlsDial {
   shaken(socket: TlsSocket, ok: boolean, error: HandshakeError): void {
     this.socket = socket;
     if (this.phase !== dialling) return;
-    const verdict = judgeServer(socket, ok, error, this.verifyPeer);
+    const verdict = judgeServer(socket, ok, error, this.rules);
     if ("refusal" in verdict) {
       this.refuse(verdict.refusal);
     } else {
@@ -102,25 +101,30 @@ function socketHandlers<C>(): Bun.SocketHandler<Dial<C>> {
   };
 }
 
+const rulesOf = ({ identity, verifyPeer }: TlsClientOptions): ClientRules => ({
+  offers: identity !== undefined,
+  verifyPeer,
+});
+
 class Client<C> implements TlsClient<C> {
   readonly handlers: TlsHandlers<C>;
   private readonly sockets = socketHandlers<C>();
   private tls: BunTls;
-  private verifyPeer: VerifyPeer;
+  private rules: ClientRules;
 
   constructor(options: TlsClientOptions, handlers: TlsHandlers<C>) {
     this.handlers = handlers;
     this.tls = compileClient(options);
-    this.verifyPeer = options.verifyPeer;
+    this.rules = rulesOf(options);
   }
 
   update(options: TlsClientOptions): void {
     this.tls = compileClient(options);
-    this.verifyPeer = options.verifyPeer;
+    this.rules = rulesOf(options);
   }
 
   connect(target: TlsTarget, conn: C): TlsDial {
-    const dial = new Dial(this, this.verifyPeer, conn);
+    const dial = new Dial(this, this.rules, conn);
     // localAddress is taken by Bun 1.4.5 but not in its types.
     const options = {
       hostname: target.host,

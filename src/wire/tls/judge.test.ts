@@ -34,7 +34,9 @@ describe("a server", () => {
   const strict = { ...rules, verifyPeer: never };
 
   test("no error, ok and authorized together: only then verifyPeer is asked", () => {
-    expect<unknown>(judgeClient(socket(), true, null, rules)).toEqual(accepted("p"));
+    expect<unknown>(judgeClient(socket(), true, null, rules)).toEqual({
+      info: expect.objectContaining({ principal: "p", mutual: true }),
+    });
     expect<unknown>(judgeClient(socket(), true, error("DEPTH_ZERO_SELF_SIGNED_CERT"), strict)).toEqual(
       refused("tls.untrusted"),
     );
@@ -77,24 +79,34 @@ describe("a server", () => {
 });
 
 describe("a client", () => {
+  const rules = { offers: true, verifyPeer: yes };
+  const strict = { ...rules, verifyPeer: never };
+
+  test("a connection is mutual where an own certificate was offered", () => {
+    for (const offers of [true, false])
+      expect<unknown>(judgeServer(socket(), true, null, { ...rules, offers })).toEqual({
+        info: expect.objectContaining({ principal: "p", mutual: offers }),
+      });
+  });
+
   test("only a clean chain, or one whose sole fault is the name, reaches verifyPeer", () => {
-    expect<unknown>(judgeServer(socket(), true, null, yes)).toEqual(accepted("p"));
+    expect<unknown>(judgeServer(socket(), true, null, rules)).toEqual(accepted("p"));
     const named = socket({ authorized: false, authorizationError: name });
-    expect<unknown>(judgeServer(named, false, name, yes)).toEqual(accepted("p"));
-    expect<unknown>(judgeServer(socket(), false, error("CERT_HAS_EXPIRED"), never)).toEqual(
+    expect<unknown>(judgeServer(named, false, name, rules)).toEqual(accepted("p"));
+    expect<unknown>(judgeServer(socket(), false, error("CERT_HAS_EXPIRED"), strict)).toEqual(
       refused("tls.untrusted"),
     );
     const second = socket({ authorized: false, authorizationError: error("SELF_SIGNED_CERT_IN_CHAIN") });
-    expect<unknown>(judgeServer(second, false, name, never)).toEqual(refused("tls.untrusted"));
-    expect<unknown>(judgeServer(second, true, null, never)).toEqual(refused("tls.untrusted"));
-    expect<unknown>(judgeServer(socket({ authorized: false }), true, null, never)).toEqual(
+    expect<unknown>(judgeServer(second, false, name, strict)).toEqual(refused("tls.untrusted"));
+    expect<unknown>(judgeServer(second, true, null, strict)).toEqual(refused("tls.untrusted"));
+    expect<unknown>(judgeServer(socket({ authorized: false }), true, null, strict)).toEqual(
       refused("tls.untrusted"),
     );
-    expect<unknown>(judgeServer(socket(), false, null, never)).toEqual(refused("tls.untrusted"));
+    expect<unknown>(judgeServer(socket(), false, null, strict)).toEqual(refused("tls.untrusted"));
   });
 
   test("no certificate is a refusal", () => {
-    expect<unknown>(judgeServer(socket({ raw: undefined }), true, null, never)).toEqual(
+    expect<unknown>(judgeServer(socket({ raw: undefined }), true, null, strict)).toEqual(
       refused("tls.no_certificate"),
     );
   });

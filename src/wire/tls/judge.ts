@@ -31,12 +31,19 @@ function leafOf(socket: TlsSocket): Uint8Array | undefined {
   return raw && raw.length > 0 ? raw : undefined;
 }
 
-function describe(socket: Inspected, principal: string, leaf: Uint8Array | undefined): Judgement {
+interface Found {
+  readonly principal: string;
+  readonly leaf: Uint8Array | undefined;
+  readonly mutual: boolean;
+}
+
+const nobody: Found = { principal: "", leaf: undefined, mutual: false };
+
+function describe(socket: Inspected, found: Found): Judgement {
   const alpn = socket.alpnProtocol;
   return {
     info: {
-      principal,
-      leaf,
+      ...found,
       sni: (socket.getServername() ?? "").toLowerCase(),
       alpn: typeof alpn === "string" ? alpn : "",
       resumed: socket.isSessionReused?.() === true,
@@ -44,7 +51,7 @@ function describe(socket: Inspected, principal: string, leaf: Uint8Array | undef
   };
 }
 
-function identify(socket: TlsSocket, leaf: Uint8Array, verifyPeer: VerifyPeer): Judgement {
+function identify(socket: TlsSocket, leaf: Uint8Array, mutual: boolean, verifyPeer: VerifyPeer): Judgement {
   let result: ReturnType<VerifyPeer>;
   try {
     result = verifyPeer(leaf, [leaf]);
@@ -52,7 +59,7 @@ function identify(socket: TlsSocket, leaf: Uint8Array, verifyPeer: VerifyPeer): 
     return refuse("tls.identity", `the check of the certificate failed: ${String(error)}`);
   }
   if (result.ok !== true) return refuse("tls.identity", result.reason);
-  return describe(socket, result.principal, leaf);
+  return describe(socket, { principal: result.principal, leaf, mutual });
 }
 
 export interface ServerRules {
@@ -73,16 +80,21 @@ export function judgeClient(
   rules: ServerRules,
 ): Judgement {
   if (error && (errorCode(error) === "EPROTO" || errorCode(error) === "ECONNRESET")) return failed(error);
-  if (!rules.asks)
-    return ok ? describe(socket, "", undefined) : failed(error ?? new Error("handshake failed"));
+  if (!rules.asks) return ok ? describe(socket, nobody) : failed(error ?? new Error("handshake failed"));
   const leaf = leafOf(socket);
   if (!leaf) {
     if (rules.requireClientCertificate) return refuse("tls.no_certificate", "the peer showed no certificate");
-    return describe(socket, "", undefined);
+    return describe(socket, nobody);
   }
   if (error) return failed(error);
   if (!ok || !socket.authorized) return refuse("tls.untrusted", "the certificate was not accepted");
-  return identify(socket, leaf, rules.verifyPeer);
+  return identify(socket, leaf, true, rules.verifyPeer);
+}
+
+export interface ClientRules {
+  /** An own certificate is shown where the server asks for one. */
+  readonly offers: boolean;
+  readonly verifyPeer: VerifyPeer;
 }
 
 /**
@@ -93,7 +105,7 @@ export function judgeServer(
   socket: TlsSocket,
   ok: boolean,
   error: HandshakeError,
-  verifyPeer: VerifyPeer,
+  rules: ClientRules,
 ): Judgement {
   const name = "ERR_TLS_CERT_ALTNAME_INVALID";
   if (error && error.code !== name) return failed(error);
@@ -103,5 +115,5 @@ export function judgeServer(
     return refuse("tls.untrusted", "the certificate was not accepted");
   const leaf = leafOf(socket);
   if (!leaf) return refuse("tls.no_certificate", "the server showed no certificate");
-  return identify(socket, leaf, verifyPeer);
+  return identify(socket, leaf, rules.offers, rules.verifyPeer);
 }

@@ -21,6 +21,12 @@ export type VerifyPeer = (leaf: Uint8Array, chain: readonly Uint8Array[]) => Ver
 export interface TlsInfo {
   /** SPIFFE id of the peer; "" where it has none or (server, certificates optional) showed no certificate. */
   readonly principal: string;
+  /**
+   * Both sides have a say in who the other is. Server: the client showed a certificate and it holds. Client: an own
+   * certificate was offered in this handshake. (Whether the server asked for it, Bun 1.4.5 does not tell: no list of
+   * shared algorithms, no count of bytes sent.)
+   */
+  readonly mutual: boolean;
   /** DER of the peer's certificate. */
   readonly leaf: Uint8Array | undefined;
   /** Server name as the client sent it, lower case; "" without. */
