@@ -1,4 +1,5 @@
 /** HttpConnectionManager -> HttpManagerConfig. */
+import { isIP } from "node:net";
 import type { HttpConnectionManager } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { HttpConnectionManager_ServerHeaderTransformation as ServerHeader } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import type { HttpManagerConfig, RouteTableConfig } from "../config/index.ts";
@@ -88,6 +89,22 @@ function headerBytes(manager: HttpConnectionManager, path: Path, findings: Findi
   return kb * 1024;
 }
 
+function internalAddresses(
+  manager: HttpConnectionManager,
+  path: Path,
+  findings: Findings,
+): HttpManagerConfig["internalAddresses"] {
+  const at = path.at("internal_address_config").at("cidr_ranges");
+  return (manager.internalAddressConfig?.cidrRanges ?? []).map(({ addressPrefix, prefixLen }, i) => {
+    const version = isIP(addressPrefix);
+    if (version === 0) findings.error(at.at(i).at("address_prefix"), "is not an IP address");
+    const most = version === 6 ? 128 : 32;
+    const prefixLength = prefixLen ?? 0;
+    if (prefixLength > most) findings.error(at.at(i).at("prefix_len"), `must be 0 to ${most}`);
+    return { address: addressPrefix, prefixLength };
+  });
+}
+
 export function httpManager(
   manager: HttpConnectionManager,
   scope: ManagerScope,
@@ -115,6 +132,7 @@ export function httpManager(
     mergeSlashes: manager.mergeSlashes,
     useRemoteAddress: manager.useRemoteAddress ?? false,
     xffNumTrustedHops: manager.xffNumTrustedHops,
+    internalAddresses: internalAddresses(manager, path, findings),
     generateRequestId: manager.generateRequestId ?? true,
     accessLogs: accessLogs(manager.accessLog, path.at("access_log"), findings),
     dynamicForwardProxy: filtersOf(manager, path, findings).dynamic,

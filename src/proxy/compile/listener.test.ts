@@ -50,6 +50,26 @@ describe("listeners", () => {
     });
   });
 
+  test("take the ranges of internal addresses, and refuse what is none", () => {
+    const ranges = (...cidrRanges: JsonObject[]): Outcome =>
+      listener([{ filters: [hcm({ xffNumTrustedHops: 2, internalAddressConfig: { cidrRanges } })] }]);
+    expect(
+      chain(ranges({ addressPrefix: "10.0.0.0", prefixLen: 8 }, { addressPrefix: "::1", prefixLen: 128 })),
+    ).toMatchObject({
+      filter: {
+        http: {
+          xffNumTrustedHops: 2,
+          internalAddresses: [
+            { address: "10.0.0.0", prefixLength: 8 },
+            { address: "::1", prefixLength: 128 },
+          ],
+        },
+      },
+    });
+    expect(said(ranges({ addressPrefix: "host" })).join()).toContain("address_prefix: is not an IP address");
+    expect(said(ranges({ addressPrefix: "10.0.0.0", prefixLen: 33 })).join()).toContain("must be 0 to 32");
+  });
+
   test("wait for the tables they name and bring the inline ones", () => {
     const inline = hcm({ routeConfig: { virtualHosts: [] } });
     delete (inline["typedConfig"] as JsonObject)["rds"];

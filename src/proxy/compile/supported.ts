@@ -26,8 +26,6 @@ const watermark = only(
   "Weft buffers up to 32 KiB a direction of a connection; a lower bound is not supported",
 );
 const statName = harmless("names Envoy's statistics; Weft's carry Istio's names and the cluster's");
-const secretSource = harmless("secrets are resolved by name on this machine");
-const configSource = harmless("resources arrive by one aggregated stream or from the bootstrap file");
 const noTracing = harmless("names spans; there is no tracing yet");
 const notHashing = harmless("acts with hashing load balancers only, and those are refused");
 const noHealthChecks = harmless("acts with active health checks only, and those are refused");
@@ -37,11 +35,54 @@ const ext = "envoy.extensions";
 const hcm = `${ext}.filters.network.http_connection_manager.v3`;
 const tls = `${ext}.transport_sockets.tls.v3`;
 
+const isV3 = only((v) => v === 2, "only API version V3 exists");
+
+/** Where configuration comes from. */
+function sources(): Record<string, Table> {
+  const core = `${v3}.core.v3`;
+  const google = `${core}.GrpcService.GoogleGrpc`;
+  return {
+    [`${core}.ConfigSource`]: acts(
+      "ads self path path_config_source api_config_source initial_fetch_timeout",
+      { resource_api_version: isV3 },
+    ),
+    [`${core}.AggregatedConfigSource`]: {},
+    [`${core}.SelfConfigSource`]: { transport_api_version: isV3 },
+    [`${core}.PathConfigSource`]: acts("path watched_directory"),
+    [`${core}.WatchedDirectory`]: acts("path"),
+    [`${core}.ApiConfigSource`]: acts("grpc_services set_node_on_first_message_only", {
+      api_type: only((v) => v === 2 || v === 3, "GRPC and DELTA_GRPC are supported"),
+      transport_api_version: isV3,
+      rate_limit_settings: harmless("requests answer responses one by one; nothing is sent in bursts"),
+    }),
+    [`${core}.GrpcService`]: acts("envoy_grpc google_grpc initial_metadata", {
+      timeout: harmless("a stream of configuration has none"),
+      retry_policy: harmless("a stream that ended is opened again with growing pauses"),
+    }),
+    [`${core}.GrpcService.EnvoyGrpc`]: acts("cluster_name authority", {
+      retry_policy: harmless("a stream that ended is opened again with growing pauses"),
+      skip_envoy_headers: harmless("none of Envoy's headers are sent"),
+    }),
+    [google]: acts("target_uri channel_credentials call_credentials", {
+      stat_prefix: statName,
+      credentials_factory_name: only((v) => v === "", "credentials come from channel_credentials"),
+      per_stream_buffer_limit_bytes: harmless("requests are small and answered one by one"),
+    }),
+    [`${google}.ChannelCredentials`]: acts("ssl_credentials local_credentials", {
+      google_default: only(() => false, "give ssl_credentials"),
+    }),
+    [`${google}.SslCredentials`]: acts("root_certs private_key cert_chain"),
+    [`${google}.GoogleLocalCredentials`]: {},
+    [`${google}.CallCredentials`]: acts("access_token"),
+  };
+}
+
 const core: Record<string, Table> = {
   [`${v3}.core.v3.Address`]: acts("socket_address"),
   [`${v3}.core.v3.SocketAddress`]: acts("address port_value", {
     protocol: only((v) => v === 0, "only TCP is supported"),
   }),
+  [`${v3}.core.v3.CidrRange`]: acts("address_prefix prefix_len"),
   [`${v3}.core.v3.Metadata`]: acts("filter_metadata", {
     typed_filter_metadata: harmless("read by Envoy's own extensions only"),
   }),
@@ -52,12 +93,7 @@ const core: Record<string, Table> = {
     keep_empty_value: harmless("Weft keeps an empty value either way"),
   }),
   [`${v3}.core.v3.HeaderValue`]: acts("key value raw_value"),
-  [`${v3}.core.v3.ConfigSource`]: acts("ads", {
-    self: configSource,
-    initial_fetch_timeout: configSource,
-    resource_api_version: only((v) => v === 2, "only API version V3 exists"),
-  }),
-  [`${v3}.core.v3.AggregatedConfigSource`]: {},
+  ...sources(),
   [`${v3}.core.v3.HttpProtocolOptions`]: acts("idle_timeout max_headers_count max_requests_per_connection"),
   [`${v3}.core.v3.Http1ProtocolOptions`]: acts("accept_http_10", {
     allow_absolute_url: only((v) => v === true, "absolute-form targets are always understood"),
@@ -70,8 +106,8 @@ const core: Record<string, Table> = {
     json_format_options: harmless("the order of keys in a JSON object has no meaning"),
     omit_empty_values: only((v) => v === false, "empty values are logged as - or null"),
   }),
-  [`${v3}.core.v3.Node`]: acts("id cluster metadata", {
-    locality: harmless("acts with zone-aware balancing only, which is refused"),
+  [`${v3}.core.v3.Locality`]: acts("region zone sub_zone"),
+  [`${v3}.core.v3.Node`]: acts("id cluster metadata locality", {
     user_agent_name: harmless("tells a control plane the client's name"),
     user_agent_version: harmless("tells a control plane the client's version"),
   }),
@@ -124,7 +160,7 @@ const listener: Record<string, Table> = {
   [`${hcm}.HttpConnectionManager`]: acts(
     `codec_type stat_prefix rds route_config http_filters common_http_protocol_options http_protocol_options
      server_name server_header_transformation max_request_headers_kb stream_idle_timeout request_timeout
-     request_headers_timeout drain_timeout access_log use_remote_address xff_num_trusted_hops generate_request_id
+     request_headers_timeout drain_timeout access_log use_remote_address xff_num_trusted_hops internal_address_config generate_request_id
      normalize_path merge_slashes upgrade_configs`,
     {
       codec_type: only(
@@ -141,6 +177,9 @@ const listener: Record<string, Table> = {
     },
   ),
   [`${hcm}.HttpConnectionManager.HcmAccessLogOptions`]: {},
+  [`${hcm}.HttpConnectionManager.InternalAddressConfig`]: acts("cidr_ranges", {
+    unix_sockets: harmless("no listener is a Unix socket"),
+  }),
   [`${hcm}.HttpConnectionManager.UpgradeConfig`]: acts("upgrade_type enabled"),
   [`${hcm}.Rds`]: acts("config_source route_config_name"),
   [`${hcm}.HttpFilter`]: acts("name typed_config", {
@@ -326,7 +365,7 @@ const transport: Record<string, Table> = {
   ),
   [`${tls}.TlsParameters`]: acts("tls_minimum_protocol_version tls_maximum_protocol_version"),
   [`${tls}.TlsCertificate`]: acts("certificate_chain private_key"),
-  [`${tls}.SdsSecretConfig`]: acts("name", { sds_config: secretSource }),
+  [`${tls}.SdsSecretConfig`]: acts("name sds_config"),
   [`${tls}.CertificateValidationContext`]: acts("trusted_ca match_typed_subject_alt_names", {
     trust_chain_verification: only((v) => v === 0, "a peer's chain is always verified"),
   }),
@@ -335,13 +374,10 @@ const transport: Record<string, Table> = {
 };
 
 const bootstrap: Record<string, Table> = {
-  [`${v3}.bootstrap.v3.Bootstrap`]: acts("node static_resources admin", {
-    dynamic_resources: only(
-      () => false,
-      "weft proxy -c runs from static_resources; weft run takes a control plane",
-    ),
+  [`${v3}.bootstrap.v3.Bootstrap`]: acts("node static_resources dynamic_resources admin", {
     stats_flush_interval: harmless("statistics are read when asked for"),
   }),
+  [`${v3}.bootstrap.v3.Bootstrap.DynamicResources`]: acts("ads_config lds_config cds_config"),
   [`${v3}.bootstrap.v3.Bootstrap.StaticResources`]: acts("listeners clusters secrets"),
   [`${v3}.bootstrap.v3.Admin`]: acts("address", {
     profile_path: harmless("where Envoy's profiler would write"),

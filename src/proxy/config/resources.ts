@@ -138,6 +138,12 @@ export interface AccessLogConfig {
     | { readonly kind: "json"; readonly fields: Readonly<Record<string, string>> };
 }
 
+/** core.v3.CidrRange. */
+export interface AddressRange {
+  readonly address: string;
+  readonly prefixLength: number;
+}
+
 /** The HTTP connection manager. */
 export interface HttpManagerConfig {
   readonly statPrefix: string;
@@ -167,6 +173,8 @@ export interface HttpManagerConfig {
   readonly mergeSlashes: boolean;
   readonly useRemoteAddress: boolean;
   readonly xffNumTrustedHops: number;
+  /** internal_address_config.cidr_ranges; Envoy's default: nobody is internal. */
+  readonly internalAddresses: readonly AddressRange[];
   readonly generateRequestId: boolean;
   readonly accessLogs: readonly AccessLogConfig[];
   /** http filter dynamic_forward_proxy is present. */

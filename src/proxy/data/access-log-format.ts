@@ -47,6 +47,9 @@ const millis = (value: number): number | null => (value < 0 ? null : Math.floor(
 const address = (host: string, port: number): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 
+/** x-forwarded-for names no port. */
+const clientPort = (i: StreamInfo): number => (i.clientAddress === "" ? i.connection.remotePort : 0);
+
 /** Operators without argument. */
 const simple: Readonly<Record<string, Operator>> = {
   PROTOCOL: (i) => (i.method === "" ? null : i.version === 11 ? "HTTP/1.1" : "HTTP/1.0"),
@@ -68,9 +71,9 @@ const simple: Readonly<Record<string, Operator>> = {
   UPSTREAM_TRANSPORT_FAILURE_REASON: (i) => text(i.upstreamFailure),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: (i) => i.attempts,
   UPSTREAM_PEER_URI_SAN: (i) => text(i.upstreamPrincipal),
-  DOWNSTREAM_REMOTE_ADDRESS: (i) => address(i.connection.remoteAddress, i.connection.remotePort),
-  DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: (i) => text(i.connection.remoteAddress),
-  DOWNSTREAM_REMOTE_PORT: (i) => i.connection.remotePort,
+  DOWNSTREAM_REMOTE_ADDRESS: (i) => address(i.clientAddress || i.connection.remoteAddress, clientPort(i)),
+  DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: (i) => text(i.clientAddress || i.connection.remoteAddress),
+  DOWNSTREAM_REMOTE_PORT: clientPort,
   DOWNSTREAM_DIRECT_REMOTE_ADDRESS: (i) => address(i.connection.remoteAddress, i.connection.remotePort),
   DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: (i) => text(i.connection.remoteAddress),
   DOWNSTREAM_LOCAL_ADDRESS: (i) => address(i.connection.localAddress, i.connection.localPort),

@@ -1,5 +1,6 @@
 /** A HTTP connection manager compiled: what its connections share. */
 
+import { BlockList } from "node:net";
 import type { PathOptions } from "../../wire/http/index.ts";
 import { defaultHttp1Limits, type Http1Limits } from "../../wire/http1/index.ts";
 import type { HttpManagerConfig, ListenerConfig, Owner } from "../config/index.ts";
@@ -13,6 +14,8 @@ export interface Manager {
   readonly listener: string;
   readonly owner: Owner | undefined;
   readonly limits: Http1Limits;
+  /** internal_address_config; null: nobody is internal. */
+  readonly internalAddresses: BlockList | null;
   /** Null: paths are forwarded as they came. */
   readonly path: PathOptions | null;
   readonly accessLogs: readonly AccessLogger[];
@@ -20,6 +23,14 @@ export interface Manager {
   readonly classes: number[];
   /** Whether requests are being drained: answers close their connections. */
   draining: boolean;
+}
+
+function blockList(ranges: HttpManagerConfig["internalAddresses"]): BlockList | null {
+  if (ranges.length === 0) return null;
+  const list = new BlockList();
+  for (const { address, prefixLength } of ranges)
+    list.addSubnet(address, prefixLength, address.includes(":") ? "ipv6" : "ipv4");
+  return list;
 }
 
 export function createManager(
@@ -45,6 +56,7 @@ export function createManager(
       maxHeaderBytes: config.maxHeaderBytes || defaultHttp1Limits.maxHeaderBytes,
       maxHeaderCount: config.maxHeaderCount || defaultHttp1Limits.maxHeaderCount,
     },
+    internalAddresses: blockList(config.internalAddresses),
     path:
       config.normalizePath || config.mergeSlashes
         ? { normalize: config.normalizePath, mergeSlashes: config.mergeSlashes, escapedSlashes: "keep" }

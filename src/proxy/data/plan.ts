@@ -1,11 +1,12 @@
 /** Routing: from a prepared request to what the router shall do, or to a local answer. */
-import { getHeader, setHeader } from "../../wire/http/index.ts";
+import { setHeader } from "../../wire/http/index.ts";
 import { type RequestHead, requestFraming } from "../../wire/http1/index.ts";
 import type { RouteConfig } from "../config/index.ts";
 import type { Host } from "./cluster.ts";
 import { type LocalReply, loopDetected, noCluster, noRoute, noVirtualHost } from "./local-reply.ts";
 import type { Manager } from "./manager.ts";
 import { mutateHeaders } from "./mutation.ts";
+import { takeOverrides } from "./overrides.ts";
 import { chooseWeighted } from "./plane.ts";
 import { RetryState } from "./retry.ts";
 import { type CompiledRoute, findRoute } from "./route-table.ts";
@@ -57,11 +58,12 @@ function planRoute(
     if (fixedHost === null) return reply(loopDetected);
   }
   rewrite(info, route, action);
-  const retry = action.retry && route.retry?.allows(info) ? route.retry : null;
+  const asked = info.overrides ? takeOverrides(info, route.retry) : null;
+  const policy = asked ? asked.retry : route.retry;
+  const retry = policy?.allows(info) ? policy : null;
   const budget = retry?.policy.budget ? plane.budget(retry.policy.budget) : null;
-  const timeoutMs = headerTimeout(info, "x-envoy-upstream-rq-timeout-ms") ?? action.timeoutMs;
-  const perTryTimeoutMs =
-    headerTimeout(info, "x-envoy-upstream-rq-per-try-timeout-ms") ?? action.retry?.perTryTimeoutMs ?? 0;
+  const timeoutMs = asked?.timeoutMs ?? action.timeoutMs;
+  const perTryTimeoutMs = asked?.perTryTimeoutMs ?? action.retry?.perTryTimeoutMs ?? 0;
   const expected = expectedTimeout(timeoutMs, perTryTimeoutMs);
   if (expected > 0) setHeader(info.headers, "x-envoy-expected-rq-timeout-ms", `${expected}`);
   mutateHeaders(info.headers, route.config.requestHeadersRemove, route.config.requestHeadersAdd);
@@ -84,12 +86,6 @@ function planRoute(
 function expectedTimeout(timeoutMs: number, perTryMs: number): number {
   if (perTryMs === 0) return timeoutMs;
   return timeoutMs === 0 ? perTryMs : Math.min(timeoutMs, perTryMs);
-}
-
-/** Time-outs that the caller asks for by header, as Envoy's router obeys. */
-function headerTimeout(info: StreamInfo, name: string): number | undefined {
-  const value = getHeader(info.headers, name);
-  return value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : undefined;
 }
 
 function rewrite(info: StreamInfo, route: CompiledRoute, action: Forward): void {

@@ -11,9 +11,19 @@ import {
 } from "../../wire/http/index.ts";
 import { type RequestHead, stripHopByHop } from "../../wire/http1/index.ts";
 import type { Peer } from "../config/index.ts";
+import { dropAll, settleClient } from "./client-address.ts";
 import { badAuthority, badPath, type LocalReply, noCredential, version10 } from "./local-reply.ts";
 import type { Manager } from "./manager.ts";
 import type { StreamInfo } from "./stream-info.ts";
+
+/** Fields that this proxy alone writes, or that end here. */
+const proxyOwned: ReadonlySet<string> = new Set([
+  "x-envoy-peer-metadata",
+  "x-envoy-peer-metadata-id",
+  "x-weft-reason",
+  "expect",
+  "proxy-authorization",
+]);
 
 /** Fills `info` from the head; a reply where the request goes no further. `pinned`: authority of the tunnel it came in. */
 export function prepareRequest(
@@ -87,35 +97,34 @@ function annotate(manager: Manager, info: StreamInfo, headers: HeaderList): void
   let requestId = "";
   let proto = "";
   let drop = false;
+  let forwarded = false;
+  let envoy = false;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!;
     if (name.charCodeAt(0) === 120) {
       if (name === "x-request-id") requestId = headers[i + 1]!;
       else if (name === "x-forwarded-proto") proto = headers[i + 1]!;
+      else if (name === "x-forwarded-for") forwarded = true;
       else if (name.startsWith("x-envoy-peer-metadata")) {
         if (name === "x-envoy-peer-metadata") info.peer = claimedPeer(manager, info, headers[i + 1]!);
         drop = true;
-      } else if (name === "x-weft-reason") drop = true;
+      } else if (name.startsWith("x-envoy-")) envoy = true;
+      else if (name === "x-weft-reason") drop = true;
     } else if (name === "expect" || name === "proxy-authorization") drop = true;
   }
-  if (drop) {
-    for (const name of [
-      "x-envoy-peer-metadata",
-      "x-envoy-peer-metadata-id",
-      "x-weft-reason",
-      "expect",
-      "proxy-authorization",
-    ]) {
-      removeHeader(headers, name);
-    }
-  }
+  if (drop) dropAll(headers, proxyOwned);
   const { config } = manager;
-  if (config.useRemoteAddress) appendForwarded(info, headers);
+  const remote = config.useRemoteAddress;
+  const edge = (remote || forwarded || envoy) && settleClient(manager, info, headers, { forwarded, envoy });
+  // What the next hop is told of the scheme is our word, unless a trusted proxy stands in front.
   if (proto === "") headers.push("x-forwarded-proto", info.scheme);
+  else if (remote && config.xffNumTrustedHops === 0) setHeader(headers, "x-forwarded-proto", info.scheme);
   else info.scheme = proto;
-  if (requestId === "" && config.generateRequestId) {
-    requestId = crypto.randomUUID();
-    headers.push("x-request-id", requestId);
+  if (config.generateRequestId && (edge || requestId === "")) {
+    const id = crypto.randomUUID();
+    if (requestId === "") headers.push("x-request-id", id);
+    else setHeader(headers, "x-request-id", id);
+    requestId = id;
   }
   info.requestId = requestId;
 }
@@ -134,11 +143,4 @@ function claimedPeer(manager: Manager, info: StreamInfo, metadata: string): Peer
   if (id.ok && id.id.namespace === peer.namespace) return peer;
   metrics.add(metrics.series("weft_peer_metadata_refused_total", ["listener_name", manager.listener]), 1);
   return null;
-}
-
-/** use_remote_address: the peer's address goes to the end of x-forwarded-for. */
-function appendForwarded(info: StreamInfo, headers: HeaderList): void {
-  const before = getHeader(headers, "x-forwarded-for");
-  const address = info.connection.remoteAddress;
-  setHeader(headers, "x-forwarded-for", before ? `${before},${address}` : address);
 }

@@ -87,6 +87,10 @@ export class StreamInfo {
   headers: HeaderList = noHeaders;
   responseHeaders: HeaderList = noHeaders;
   requestId = "";
+  /** Trusted address of the client, from x-forwarded-for; "": who connected. */
+  clientAddress = "";
+  /** An internal request with x-envoy-* fields: they may steer the router. */
+  overrides = false;
   startWall = 0;
   start = 0;
   /** Milliseconds from start; -1: did not happen. */
@@ -132,6 +136,8 @@ export class StreamInfo {
     this.headers = noHeaders;
     this.responseHeaders = noHeaders;
     this.requestId = "";
+    this.clientAddress = "";
+    this.overrides = false;
     this.startWall = wall;
     this.start = now;
     this.requestEnd = -1;

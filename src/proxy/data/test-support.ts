@@ -33,6 +33,7 @@ export const httpDefaults: HttpManagerConfig = {
   mergeSlashes: true,
   useRemoteAddress: false,
   xffNumTrustedHops: 0,
+  internalAddresses: [],
   generateRequestId: true,
   accessLogs: [
     {
