@@ -1,2 +1,2 @@
-export { createTestCa, type TestCa, type TestIdentity, type TestLeafOptions } from "./certs.ts";
 export { type FakeClock, fakeClock } from "./fake-clock.ts";
+export { createTestCa, type TestCa, type TestIdentity, type TestLeafOptions } from "./issue.ts";

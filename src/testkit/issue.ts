@@ -103,3 +103,30 @@ export function issue(options: IssueOptions): Issued {
   });
   return { der, cert: encodePem(der, "CERTIFICATE"), key: keyToPem(key) };
 }
+
+/** Certificate and key as the gRPC parts and secrets name them. */
+export interface TestIdentity {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+export interface TestLeafOptions extends Pick<IssueOptions, "dns" | "ips" | "notBefore" | "notAfter"> {
+  readonly uris?: readonly string[];
+}
+
+export interface TestCa {
+  readonly caPem: string;
+  leaf(options: TestLeafOptions): TestIdentity;
+}
+
+/** A fresh root and what it signs, for tests that want good certificates only. */
+export function createTestCa(name = "test root"): TestCa {
+  const ca = issuingCa({ name });
+  return {
+    caPem: ca.pem,
+    leaf({ uris, ...rest }) {
+      const { cert, key } = issue({ ca, ...rest, ...(uris ? { extraUris: uris } : {}) });
+      return { certPem: cert, keyPem: key };
+    },
+  };
+}

@@ -163,6 +163,16 @@ async function ownCa(): Promise<IssuingCa> {
 }
 
 describe("a configuration stream", () => {
+  test("with a certificate of the mesh's own CA gets its resources, with and without a token", async () => {
+    const identity = identityOf({ ca: await ownCa(), spiffe: id });
+    for (const shown of [{ identity }, { token: await token(), identity }]) {
+      const stream = await ads(shown);
+      await eventually(async () => stream.names.size > 0);
+      stream.stop();
+      expect(await stream.closed).toBe(grpcCode.cancelled);
+    }
+  });
+
   test.each(callers)("with %s is refused and gets no resource; others go on", async (_, shown, code) => {
     const stranger = await ads(await shown());
     expect(await stranger.closed).toBe(code);

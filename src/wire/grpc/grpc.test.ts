@@ -12,7 +12,7 @@ import {
   IstioCertificateResponseSchema,
   IstioCertificateService,
 } from "../../proto/gen/istio/v1/auth/ca_pb.js";
-import { createTestCa } from "../../testkit/certs.ts";
+import { createTestCa, type TestIdentity } from "../../testkit/index.ts";
 import {
   bidiMethod,
   type CallContext,
@@ -33,8 +33,8 @@ const clock = systemClock;
 const csr = IstioCertificateService.method.createCertificate;
 const ads = AggregatedDiscoveryService.method.deltaAggregatedResources;
 
-const ca = await createTestCa();
-const foreign = await createTestCa("foreign root");
+const ca = createTestCa();
+const foreign = createTestCa("foreign root");
 const serverIdentity = await ca.leaf({ ips: ["127.0.0.1"], dns: ["weft.test"] });
 const tls = { ...serverIdentity, caPem: ca.caPem };
 const spiffe = "spiffe://cluster.local/ns/default/sa/reviews";
@@ -99,7 +99,7 @@ describe("createGrpcServer()", () => {
   });
 
   const hour = 3_600_000;
-  const bad: [string, () => Promise<{ certPem: string; keyPem: string }>][] = [
+  const bad: [string, () => TestIdentity][] = [
     ["foreign", () => foreign.leaf({ uris: [spiffe] })],
     [
       "expired",
