@@ -13,6 +13,8 @@ export interface LeaseOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** A Lease that was held is not there any more; it is made anew. Whoever removed it may have removed more. */
   readonly onLost?: () => void;
+  /** Renewed after it could not be renewed: the server is back. */
+  readonly onAgain?: () => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -77,7 +79,10 @@ export function keepLease(
     if (stopped || busy !== undefined) return;
     busy = bounded()
       .then(() => {
-        if (told) log.info(`lease ${namespace}/${name} is renewed again`);
+        if (told) {
+          log.info(`lease ${namespace}/${name} is renewed again`);
+          options.onAgain?.();
+        }
         told = false;
         resolveHeld();
       })

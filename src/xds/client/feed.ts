@@ -49,6 +49,8 @@ export interface Feed {
   readonly status: FeedStatus;
   start(): void;
   stop(): void;
+  /** There is reason to believe that the server is back: a pause after a failure ends now. */
+  nudge?(): void;
   /** `wanted`: all names of the type, after the change. */
   ask(typeUrl: string, change: NameChange, wanted: readonly string[]): void;
   /** Says what became of a response; of one whose connection is gone nothing is said. */

@@ -67,6 +67,13 @@ class StreamFeed implements Feed {
     this.stream?.cancel();
   }
 
+  nudge(): void {
+    if (this.state !== "backoff") return;
+    this.retry?.cancel();
+    this.wait.reset();
+    void this.connect();
+  }
+
   private get stopped(): boolean {
     return this.state === "stopped";
   }

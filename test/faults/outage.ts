@@ -1,0 +1,183 @@
+/**
+ * API server and control plane are killed under load, a sidecar is killed and started while they are away, and they
+ * come back on other ports: no request may fail, nobody may be withdrawn, and changes must arrive again.
+ */
+import { applyManifests, parseManifest } from "../../src/app/manifests/index.ts";
+import { kindOf, parseApiVersion } from "../../src/kube/kinds/index.ts";
+import { eventually } from "../../src/testkit/mesh-harness.ts";
+import { createMesh, type Member, type Mesh } from "./processes.ts";
+
+export interface OutageOptions {
+  readonly perSecond: number;
+  /** Kills in a row. */
+  readonly rounds: number;
+  /** How long nobody answers, and how long it is watched afterwards. */
+  readonly awaySeconds: number;
+  readonly afterSeconds: number;
+  readonly say?: (line: string) => void;
+}
+
+export interface OutageResult {
+  readonly sent: number;
+  readonly statuses: Readonly<Record<string, number>>;
+  readonly failures: readonly string[];
+  /** From the start of the restarted sidecar until it answered callers, ms; one a round. */
+  readonly restartMs: readonly number[];
+  /** From the API's answer to a change until the first response by it, after each outage, ms. */
+  readonly changeMs: readonly number[];
+  /** Fewest endpoints of the service that the caller's proxy knew at any look, of two. */
+  readonly fewestEndpoints: number;
+  readonly looks: number;
+  /** WorkloadEntries at the end. */
+  readonly entries: number;
+}
+
+const route = (version: string): string => `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: versions}
+spec:
+  hosts: [versions]
+  http:
+  - route:
+    - destination: {host: versions, subset: ${version}}
+`;
+
+async function apply(mesh: Mesh, version: string): Promise<void> {
+  const { objects } = parseManifest("route.yaml", route(version));
+  await applyManifests(objects, {
+    client: mesh.client,
+    namespace: "default",
+    resolveKind(apiVersion, kind) {
+      const found = kindOf(apiVersion, kind);
+      const served = parseApiVersion(apiVersion)?.version;
+      return found && served !== undefined ? { ...found, version: served } : undefined;
+    },
+  });
+}
+
+const url = encodeURIComponent("http://versions:9080/");
+
+async function bodies(caller: Member): Promise<Readonly<Record<string, number>>> {
+  return (JSON.parse(await caller.tell("/stats?fresh=1")) as { bodies: Record<string, number> }).bodies;
+}
+
+/** Healthy endpoints of the service as the caller's proxy has them. */
+async function endpoints(caller: Member): Promise<number> {
+  const page = await (await fetch(`http://${caller.address}:15000/clusters`)).text();
+  const cluster = "outbound|9080||versions.default.svc.cluster.local::";
+  return page.split("\n").filter((l) => l.startsWith(cluster) && l.endsWith("::health_flags::healthy"))
+    .length;
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+interface Cast {
+  readonly mesh: Mesh;
+  readonly caller: Member;
+  readonly other: Member;
+}
+
+/** Kills the other service's sidecar and starts it again; until callers are served, and it can call. */
+async function restartAlone({ mesh, caller, other }: Cast): Promise<number> {
+  other.process.kill("SIGKILL");
+  await other.process.exited;
+  const began = performance.now();
+  other.start();
+  const ask = encodeURIComponent("http://other:9080/healthz");
+  await eventually(async () => {
+    if (other.process.exitCode !== null) throw new Error(`it ended:\n${mesh.logs()}`);
+    return (await caller.tell(`/get?url=${ask}`)) === "200 other v1";
+  }, 20_000);
+  const took = performance.now() - began;
+  const answer = await other.tell(`/get?url=${url}`);
+  if (!answer.startsWith("200 versions")) throw new Error(`the restarted sidecar's own call: ${answer}`);
+  return took;
+}
+
+async function changed(cast: Cast, version: string): Promise<number> {
+  await apply(cast.mesh, version);
+  const began = performance.now();
+  await eventually(
+    async () => Object.keys(await bodies(cast.caller)).includes(`versions ${version}`),
+    60_000,
+  );
+  return performance.now() - began;
+}
+
+/** Looks at the caller's endpoints until told to stop. */
+function watchEndpoints(caller: Member) {
+  let fewest = Number.POSITIVE_INFINITY;
+  let looks = 0;
+  let going = true;
+  const done = (async () => {
+    while (going) {
+      fewest = Math.min(fewest, await endpoints(caller));
+      looks++;
+      await sleep(200);
+    }
+  })();
+  // What ends the run elsewhere ends the looking too.
+  done.catch(() => {});
+  return {
+    async stop() {
+      going = false;
+      await done;
+      return { fewestEndpoints: fewest, looks };
+    },
+  };
+}
+
+export async function runOutage(options: OutageOptions): Promise<OutageResult> {
+  const mesh = createMesh();
+  const say = options.say ?? (() => {});
+  try {
+    await mesh.startDev();
+    const [caller, other] = (await Promise.all([
+      mesh.add("caller", "v1"),
+      mesh.add("other", "v1"),
+      mesh.add("versions", "v1"),
+      mesh.add("versions", "v2"),
+    ])) as [Member, Member, Member, Member];
+    const cast = { mesh, caller, other };
+    await eventually(async () => (await endpoints(caller)) === 2, 20_000);
+    await caller.tell(`/load?url=${url}&rate=${options.perSecond}`);
+    await changed(cast, "v1");
+    // What was received is kept within a second.
+    await sleep(1_500);
+    const watched = watchEndpoints(caller);
+    const restartMs: number[] = [];
+    const changeMs: number[] = [];
+    for (let round = 0; round < options.rounds; round++) {
+      await mesh.killDev();
+      const killed = performance.now();
+      restartMs.push(await restartAlone(cast));
+      await sleep(Math.max(0, options.awaySeconds * 1000 - (performance.now() - killed)));
+      await mesh.startDev();
+      const away = (performance.now() - killed) / 1000;
+      changeMs.push(await changed(cast, round % 2 === 0 ? "v2" : "v1"));
+      await sleep(options.afterSeconds * 1000);
+      say(
+        `round ${round + 1}: away ${away.toFixed(1)} s, the restarted sidecar served after ${restartMs.at(-1)!.toFixed(0)} ms, a change arrived after ${changeMs.at(-1)!.toFixed(0)} ms`,
+      );
+    }
+    const seen = await watched.stop();
+    await caller.tell("/stop");
+    await sleep(500);
+    const { sent, statuses, failures } = JSON.parse(await caller.tell("/stats")) as OutageResult;
+    const { items } = await mesh.client.list(
+      {
+        group: "networking.istio.io",
+        version: "v1",
+        kind: "WorkloadEntry",
+        plural: "workloadentries",
+        namespaced: true,
+      },
+      { namespace: "default" },
+    );
+    return { sent, statuses, failures, restartMs, changeMs, ...seen, entries: items.length };
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : error}\n${mesh.logs()}`, { cause: error });
+  } finally {
+    await mesh.stop();
+  }
+}

@@ -1,0 +1,160 @@
+/** Real processes of a mesh, each with its log in one folder, to be killed and started again. */
+import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "../../src/base/index.ts";
+import {
+  createKubeClient,
+  type KubeClient,
+  type KubeObject,
+  loadKubeconfig,
+  refs,
+} from "../../src/kube/client/index.ts";
+import { eventually } from "../../src/testkit/mesh-harness.ts";
+
+const root = join(import.meta.dir, "../..");
+const weft = [process.execPath, join(root, "src/main.ts")];
+
+export interface Member {
+  readonly name: string;
+  readonly address: string;
+  readonly appPort: number;
+  process: Bun.Subprocess;
+  /** A request to its application, past the mesh. */
+  tell(path: string): Promise<string>;
+  /** Starts it as it was started before. */
+  start(): void;
+}
+
+export interface Mesh {
+  readonly dir: string;
+  readonly client: KubeClient;
+  /** Starts API server and control plane, on whatever ports are free; resolves when they answer. */
+  startDev(): Promise<void>;
+  /** SIGKILL. */
+  killDev(): Promise<void>;
+  /** Starts `weft run` for the load application; resolves when the API server is told that it is ready. */
+  add(service: string, version: string): Promise<Member>;
+  /** The ends of all logs, for a failure's text. */
+  logs(): string;
+  stop(): Promise<void>;
+}
+
+interface Entry extends KubeObject {
+  readonly spec: { readonly address: string };
+}
+
+class Processes implements Mesh {
+  readonly dir = mkdtempSync(join(tmpdir(), "weft-faults-"));
+  private readonly kubeconfig = join(this.dir, "data/kubeconfig");
+  private readonly names = new Set<string>();
+  private readonly members: Member[] = [];
+  private dev: Bun.Subprocess | undefined;
+  private known: KubeClient | undefined;
+
+  get client(): KubeClient {
+    this.known ??= createKubeClient(loadKubeconfig({ path: this.kubeconfig }), { clock: systemClock });
+    return this.known;
+  }
+
+  private spawn(name: string, words: readonly string[]): Bun.Subprocess {
+    this.names.add(name);
+    const log = openSync(join(this.dir, `${name}.log`), "a", 0o600);
+    const env: Record<string, string> = { ...(process.env as Record<string, string>) };
+    for (const key of Object.keys(env)) if (/_proxy$/i.test(key)) delete env[key];
+    return Bun.spawn([...weft, ...words], {
+      cwd: this.dir,
+      env,
+      stdin: "ignore",
+      stdout: log,
+      stderr: log,
+      detached: true,
+    });
+  }
+
+  async startDev(): Promise<void> {
+    const ports = ["api", "xds", "plain-xds", "debug"].flatMap((p) => [`--${p}-port`, "0"]);
+    const before = this.dev === undefined ? undefined : await this.told().catch(() => undefined);
+    this.dev = this.spawn("dev", ["dev", "--data-dir", join(this.dir, "data"), ...ports]);
+    await eventually(async () => {
+      const now = await this.told();
+      return now !== undefined && now !== before;
+    }, 30_000);
+  }
+
+  /** Version of the ConfigMap that says where the control plane is: written anew at each start. */
+  private async told(): Promise<string | undefined> {
+    const map = await this.client.get<KubeObject>(refs.configMap, "weft-control-plane", "weft-system");
+    return map.metadata.resourceVersion;
+  }
+
+  async killDev(): Promise<void> {
+    this.dev?.kill("SIGKILL");
+    await this.dev?.exited;
+  }
+
+  async add(service: string, version: string): Promise<Member> {
+    const name = `${service}-${version}`;
+    const start = (): Bun.Subprocess =>
+      this.spawn(name, [
+        ...[
+          "run",
+          "--kubeconfig",
+          this.kubeconfig,
+          "--service",
+          service,
+          "--version",
+          version,
+          "--port",
+          "9080",
+        ],
+        ...["--concurrency", "1", "--ready-path", "/healthz", "--state-dir", join(this.dir, "state", name)],
+        ...["--", process.execPath, join(import.meta.dir, "load.ts"), service, version],
+      ]);
+    const process_ = start();
+    const entry = await eventually(async () => {
+      if (process_.exitCode !== null) throw new Error(`${name} ended:\n${this.logs()}`);
+      const { items } = await this.client.listAll<Entry>(refs.workloadEntry, { namespace: "default" });
+      return items.find(
+        (e) =>
+          e.metadata.name.startsWith(`${name}-`) && e.metadata.annotations?.["weft.dev/ready"] === "true",
+      );
+    }, 30_000);
+    const appPort = Number(entry.metadata.annotations?.["weft.dev/app-port"]);
+    const member: Member = {
+      name,
+      address: entry.spec.address,
+      appPort,
+      process: process_,
+      tell: async (path) => (await fetch(`http://127.0.0.1:${appPort}${path}`)).text(),
+      start: () => {
+        member.process = start();
+      },
+    };
+    this.members.push(member);
+    return member;
+  }
+
+  logs(): string {
+    return [...this.names]
+      .map((name) => `--- ${name}\n${readFileSync(join(this.dir, `${name}.log`), "utf8").slice(-3_000)}`)
+      .join("\n");
+  }
+
+  async stop(): Promise<void> {
+    const end = async (p: Bun.Subprocess | undefined): Promise<void> => {
+      if (p === undefined || p.exitCode !== null || p.signalCode !== null) return;
+      p.kill("SIGTERM");
+      const late = setTimeout(() => p.kill("SIGKILL"), 12_000);
+      await p.exited;
+      clearTimeout(late);
+    };
+    await Promise.all(this.members.map((m) => end(m.process)));
+    await end(this.dev);
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+export function createMesh(): Mesh {
+  return new Processes();
+}
