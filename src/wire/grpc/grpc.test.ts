@@ -175,6 +175,17 @@ describe("createGrpcServer()", () => {
     );
   });
 
+  test("DATA on a stream that nobody opened ends the connection", async () => {
+    const server = await serve({ plain: true });
+    const socket = connect(server.port, "127.0.0.1");
+    const ended = new Promise((resolve) => socket.on("close", resolve).on("error", () => {}));
+    socket.resume();
+    socket.write(preface);
+    socket.write(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 7, 65]));
+    await ended;
+    expect(server.connections).toBe(0);
+  });
+
   test("garbage on the port harms nobody", async () => {
     for (const plain of [true, false]) {
       const server = await serve({ plain });
@@ -199,6 +210,7 @@ function* garbage(): Generator<Buffer> {
   yield Buffer.alloc(64 * 1024, 0xff);
   yield Buffer.concat([preface, Buffer.alloc(1000, 0xff)]);
   yield Buffer.concat([preface, Buffer.from([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff])]);
+  yield Buffer.concat([preface, Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 7, 65])]);
   yield preface.subarray(0, 10);
   yield Buffer.from([0x16, 3, 1, 0xff, 0xff, 1, 2, 3]);
 }

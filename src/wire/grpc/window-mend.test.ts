@@ -124,6 +124,36 @@ describe("WindowMend", () => {
     expect(m.failed).toContain("from 70000 to 60000");
   });
 
+  test.each([
+    ["DATA on an idle stream", frame(0, 1, 5, Buffer.from("x"))],
+    ["DATA on an idle stream below none", frame(0, 0, 2)],
+    ["DATA on the connection", frame(0, 0, 0)],
+    ["RST_STREAM on an idle stream", frame(3, 0, 5, Buffer.alloc(4))],
+    ["WINDOW_UPDATE on an idle stream", frame(8, 0, 5, Buffer.from([0, 0, 0, 1]))],
+    ["CONTINUATION on an idle stream", frame(9, 4, 5)],
+    ["HEADERS on the connection", frame(1, 5, 0)],
+    ["HEADERS on a server's stream", frame(1, 5, 4)],
+    ["SETTINGS on a stream", frame(4, 0, 3)],
+  ])("%s ends the connection", (_, bytes) => {
+    const mend = new WindowMend();
+    mend.receive(Buffer.concat([preface, settings(), frame(1, 4, 1)]));
+    expect(mend.failed).toBeUndefined();
+    expect(mend.receive(Buffer.concat([bytes, frame(6, 0, 0, Buffer.alloc(8))]))).toEqual([]);
+    expect(mend.failed).toBeString();
+    expect(mend.receive(frame(6, 0, 0, Buffer.alloc(8)))).toEqual([]);
+  });
+
+  test("what may come for idle and closed streams passes", () => {
+    const mend = new WindowMend();
+    const all = [
+      ...[frame(2, 0, 9, Buffer.alloc(5)), frame(1, 5, 3), frame(0, 0, 1), frame(3, 0, 1, Buffer.alloc(4))],
+      ...[frame(0, 1, 3), frame(8, 0, 0, Buffer.from([0, 0, 0, 1])), frame(200, 0, 11)],
+    ];
+    const bytes = Buffer.concat([preface, settings(), ...all]);
+    expect(Buffer.concat([...mend.receive(bytes)])).toEqual(bytes);
+    expect(mend.failed).toBeUndefined();
+  });
+
   test("any split of the bytes gives the same", () => {
     const bytes = Buffer.concat([
       preface,

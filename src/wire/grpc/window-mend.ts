@@ -1,4 +1,6 @@
 /**
+ * Two mends of what a peer sends, before node:http2 sees it. First: frames on streams that were never opened end the
+ * connection (node:http2 on Bun 1.4 drops DATA on an idle stream and goes on). Second, the reason for this file:
  * node:http2 on Bun 1.4 loses send-window credit when the peer changes SETTINGS_INITIAL_WINDOW_SIZE while
  * streams are open (grpc-go does so for its bandwidth estimate): the stream then hangs for good. This rewrites what
  * the peer sends: later changes of the setting become WINDOW_UPDATEs of the streams they apply to (RFC 9113,
@@ -87,7 +89,10 @@ class FrameScanner {
 
 /** One server-side connection. */
 export class WindowMend {
-  /** The peer did what cannot be expressed: a smaller window with streams open. Close the connection. */
+  /**
+   * Close the connection: the peer did what cannot be expressed (a smaller window with streams open), or broke a rule
+   * of streams that node:http2 on Bun lets pass.
+   */
   failed: string | undefined;
   /** The first SETTINGS were seen: the peer does speak HTTP/2. */
   greeted = false;
@@ -96,6 +101,8 @@ export class WindowMend {
   /** Open streams, with whether their header block is complete (frames may be put in only then). */
   private readonly open = new Set<number>();
   private fresh = 0;
+  /** Highest stream that the peer opened; those above are idle. */
+  private last = 0;
   private inHeaders = false;
   private out: Uint8Array[] = [];
   private readonly inbound: FrameScanner;
@@ -104,11 +111,15 @@ export class WindowMend {
   constructor() {
     this.inbound = new FrameScanner(
       prefaceLength,
-      (type, flags, _stream, length) =>
-        type === frame.settings &&
-        (flags & flag.ack) === 0 &&
-        length > 0 &&
-        length <= limits.maxSettingsBytes,
+      (type, flags, stream, length) => {
+        this.failed ??= this.wrongStream(type, stream);
+        return (
+          type === frame.settings &&
+          (flags & flag.ack) === 0 &&
+          length > 0 &&
+          length <= limits.maxSettingsBytes
+        );
+      },
       (type, flags, stream, payload) => this.onInbound(type, flags, stream, payload),
       (bytes) => this.out.push(bytes),
     );
@@ -126,13 +137,36 @@ export class WindowMend {
   /** Bytes of the peer; returns what the session is to see. */
   receive(chunk: Uint8Array): readonly Uint8Array[] {
     this.out = [];
-    this.inbound.feed(chunk);
-    return this.out;
+    if (this.failed === undefined) this.inbound.feed(chunk);
+    return this.failed === undefined ? this.out : [];
   }
 
   /** Bytes of the session, only looked at. */
   sent(chunk: Uint8Array): void {
     this.outbound.feed(chunk);
+  }
+
+  /**
+   * RFC 9113 sections 5.1 and 6: an idle stream takes nothing but HEADERS and PRIORITY, a client opens odd ones, and
+   * stream 0 is the connection. What arrives for a closed stream may have crossed its reset: the session judges that.
+   */
+  private wrongStream(type: number, stream: number): string | undefined {
+    switch (type) {
+      case frame.headers:
+        return stream % 2 === 0 ? `the peer opened stream ${stream}` : undefined;
+      case frame.data:
+      case frame.rstStream:
+      case frame.continuation:
+        if (stream === 0) return `a frame of type ${type} on the connection itself`;
+        break;
+      case frame.windowUpdate:
+        break;
+      case frame.settings:
+        return stream === 0 ? undefined : `SETTINGS on stream ${stream}`;
+      default:
+        return undefined;
+    }
+    return stream > this.last ? `a frame of type ${type} on idle stream ${stream}` : undefined;
   }
 
   private onInbound(type: number, flags: number, stream: number, payload: Uint8Array | undefined): void {
@@ -143,6 +177,7 @@ export class WindowMend {
     if (type === frame.headers && !this.open.has(stream)) {
       this.open.add(stream);
       this.fresh = stream;
+      this.last = Math.max(this.last, stream);
     }
     if (type === frame.headers || type === frame.continuation) {
       this.inHeaders = (flags & flag.endHeaders) === 0;
