@@ -1,11 +1,13 @@
 /** A source in memory, for tests of server and client. */
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, fromJson, type JsonObject, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Cluster_DiscoveryType, ClusterSchema } from "../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
 import { ClusterLoadAssignmentSchema } from "../proto/gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import { ListenerSchema } from "../proto/gen/envoy/config/listener/v3/listener_pb.js";
 import { RouteConfigurationSchema } from "../proto/gen/envoy/config/route/v3/route_pb.js";
 import { HttpConnectionManagerSchema } from "../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
+import { SecretSchema } from "../proto/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
+import { extensionRegistry } from "../proxy/compile/index.ts";
 import { type EncodedResource, type Nack, type NodeInfo, typeUrl } from "../xds/protocol/index.ts";
 import type { ResourceSource } from "../xds/server/index.ts";
 
@@ -14,6 +16,22 @@ let versions = 0;
 function resource(url: string, name: string, bytes: Uint8Array): EncodedResource {
   return { typeUrl: url, name, version: `v${++versions}`, bytes };
 }
+
+/** A resource from its JSON form, of any size and kind. */
+export function fromText(url: string, json: JsonObject): EncodedResource {
+  const schema = schemas[url];
+  if (schema === undefined) throw new Error(`no schema for ${url}`);
+  const name = String(json["name"] ?? json["cluster_name"]);
+  return resource(url, name, toBinary(schema, fromJson(schema, json, { registry: extensionRegistry })));
+}
+
+const schemas: Readonly<Record<string, DescMessage>> = {
+  [typeUrl.cluster]: ClusterSchema,
+  [typeUrl.endpoints]: ClusterLoadAssignmentSchema,
+  [typeUrl.listener]: ListenerSchema,
+  [typeUrl.route]: RouteConfigurationSchema,
+  [typeUrl.secret]: SecretSchema,
+};
 
 /** Builders of small valid resources; `pad` makes them big. */
 export const make = {

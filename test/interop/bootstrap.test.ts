@@ -16,6 +16,8 @@ const own = await ca.leaf({ uris: ["spiffe://cluster.local/ns/default/sa/test"] 
 writeFileSync(join(dir, "ca.pem"), ca.caPem);
 writeFileSync(join(dir, "cert.pem"), own.certPem);
 writeFileSync(join(dir, "key.pem"), own.keyPem);
+// What a discovery file holds; Envoy wants it to be there.
+writeFileSync(join(dir, "ca-secret.yaml"), "resources: []\n");
 
 /** Files name their certificates under DIR. */
 const texts = (kind: "good" | "bad"): { name: string; text: string }[] => {

@@ -5,11 +5,13 @@ import { lockAddress } from "../../wire/socket/index.ts";
 import { AccessLogWriter } from "../access-log/index.ts";
 import type { CompiledListener } from "../compile/index.ts";
 import {
+  type DownstreamTls,
   type FromWorker,
   metricRowWords,
   type ResourceChange,
   type SecretChange,
   sharedWords,
+  type UpstreamTls,
   type WorkerInit,
 } from "../config/index.ts";
 import { MetricStore } from "../telemetry/index.ts";
@@ -39,6 +41,10 @@ export function createAgent(options: AgentOptions): Agent {
 
 /** Logger of what the data threads say. */
 const dataScope = "data";
+
+function secretNames(tls: DownstreamTls | UpstreamTls | null): string[] {
+  return [tls?.certSecret, tls?.validation?.caSecret].filter((name) => name !== undefined);
+}
 
 class ProxyAgent implements Agent {
   readonly started: Promise<void>;
@@ -114,6 +120,8 @@ class ProxyAgent implements Agent {
   applyCompiled(update: CompiledUpdate): ReturnType<Agent["applyCompiled"]> {
     return this.applier.applyCompiled(update);
   }
+
+  clustersInUse = (): ReadonlySet<string> => this.state.clustersInUse();
 
   async setSecret(secret: SecretChange): Promise<void> {
     const wrong = secretProblem(secret);
@@ -315,12 +323,13 @@ class ProxyAgent implements Agent {
     const lacking = listener.routeTables.filter((t) => !this.state.routes.has(t)).map((t) => `route ${t}`);
     const chains = [...listener.config.filterChains];
     if (listener.config.defaultFilterChain) chains.push(listener.config.defaultFilterChain);
-    const names = chains.flatMap(({ tls }) =>
-      tls ? [tls.certSecret, ...(tls.validation ? [tls.validation.caSecret] : [])] : [],
-    );
+    const names = chains.flatMap(({ tls }) => secretNames(tls ?? null));
     for (const name of new Set(names)) if (!this.applier.hasSecret(name)) lacking.push(`secret ${name}`);
     // Only the first version waits for endpoints: Envoy starts its listeners after its clusters.
     if (this.state.listeners.has(listener.name)) return lacking;
+    for (const c of this.state.clusters.values())
+      for (const name of c.config.transports.flatMap(secretNames))
+        if (!this.applier.hasSecret(name)) lacking.push(`secret ${name}`);
     for (const c of this.state.clusters.values())
       if (c.edsName !== undefined && !this.state.assignments.has(c.edsName))
         lacking.push(`endpoints ${c.edsName}`);

@@ -48,6 +48,8 @@ const typeUrls: Readonly<Record<ResourceType, string>> = {
   endpoints: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
 };
 
+const secretUrl = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
+
 const typeOf = (typeUrl: string): ResourceType | undefined =>
   (Object.keys(typeUrls) as ResourceType[]).find((t) => typeUrls[t] === typeUrl);
 
@@ -89,6 +91,7 @@ export class Applier {
   }
 
   apply(update: ResourceUpdate): Promise<{ errors: ResourceError[] }> {
+    if (update.typeUrl === secretUrl) return this.applySecrets(update);
     return this.serial(async () => {
       const type = typeOf(update.typeUrl);
       if (!type)
@@ -116,13 +119,29 @@ export class Applier {
     });
   }
 
+  /** A secret that is taken away stays with those who use it, as in Envoy. */
+  private applySecrets(update: ResourceUpdate): Promise<{ errors: ResourceError[] }> {
+    return this.serial(async () => {
+      const { secretOfAny } = await import("../compile/index.ts");
+      const errors: ResourceError[] = [];
+      for (const { name, any } of update.added) {
+        const source = secretOfAny(any);
+        if (typeof source === "string") errors.push({ name, message: source });
+        else if (await this.load(source, name, errors)) this.refused.delete(`${secretUrl}\0${name}`);
+      }
+      await this.flush(errors);
+      for (const e of errors) this.refuse(update, e);
+      return { errors };
+    });
+  }
+
   applyCompiled(update: CompiledUpdate): Promise<{ errors: ResourceError[] }> {
     return this.serial(async () => {
       const errors: ResourceError[] = [];
       for (const source of update.secrets ?? []) await this.load(source, source.name, errors);
       for (const { resource, json } of update.resources)
         await this.take(resource, { version: "", ...(json !== undefined ? { json } : {}) }, errors);
-      this.initialised = true;
+      this.initialised ||= update.complete ?? true;
       await this.flush(errors);
       return { errors };
     });

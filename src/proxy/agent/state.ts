@@ -104,6 +104,20 @@ export class ResourceState {
     return found;
   }
 
+  /** Clusters that route tables and TCP listeners in effect name. */
+  clustersInUse(): ReadonlySet<string> {
+    const used = new Set<string>();
+    for (const table of this.routeTables())
+      for (const { action } of table.virtualHosts.flatMap((v) => v.routes))
+        if (action.kind === "route") for (const c of action.clusters) used.add(c.cluster);
+    for (const { config } of this.listeners.values())
+      for (const { filter } of [...config.filterChains, config.defaultFilterChain].filter(
+        (c) => c !== undefined,
+      ))
+        if (filter.kind === "tcp") used.add(filter.cluster);
+    return used;
+  }
+
   /** Slot of a cluster's block; undefined where it has none. */
   clusterSlot(name: string): number | undefined {
     return this.slots.at("cluster", name);

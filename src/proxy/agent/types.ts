@@ -57,6 +57,8 @@ export interface ResourceError {
 export interface CompiledUpdate {
   readonly resources: readonly { readonly resource: CompiledResource; readonly json?: string }[];
   readonly secrets?: readonly SecretSource[];
+  /** These are all listeners that there will be; default true. */
+  readonly complete?: boolean;
 }
 
 export type AgentEvent =
@@ -120,6 +122,8 @@ export interface Agent {
   readonly node: AgentOptions["node"];
   /** Good resources act when it resolves; bad ones are named, and their last good version goes on. */
   apply(update: ResourceUpdate): Promise<{ errors: ResourceError[] }>;
+  /** Clusters that routes or listeners in effect name. */
+  clustersInUse(): ReadonlySet<string>;
   applyCompiled(update: CompiledUpdate): Promise<{ errors: ResourceError[] }>;
   /** A certificate with its key, or a trust bundle, under the name that contexts call it by. Throws on bad PEM. */
   setSecret(secret: SecretChange): Promise<void>;

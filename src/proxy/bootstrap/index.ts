@@ -7,7 +7,7 @@ export {
   type StandaloneResult,
   startStandalone,
 } from "./standalone.ts";
-export type { BootstrapPlace, BootstrapProblem, BootstrapResult, CompiledBootstrap } from "./types.ts";
+export type { BootstrapProblem, BootstrapResult, CompiledBootstrap } from "./types.ts";
 
 /** An Envoy v3 bootstrap text, YAML or JSON, compiled; unsupported fields are errors with path and position. */
 export async function loadBootstrap(text: string, file: string): Promise<BootstrapResult> {

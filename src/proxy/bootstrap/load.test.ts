@@ -104,13 +104,39 @@ describe("loadBootstrap()", () => {
     ]);
   });
 
-  test("refuses dynamic_resources and references to what only a control plane has", async () => {
-    expect(await errors(`${good}dynamic_resources: {lds_config: {ads: {}}}\n`)).toEqual([
-      "35:1 dynamic_resources: weft proxy -c runs from static_resources; weft run takes a control plane",
+  test("refuses sources that nobody serves, and references to what only a control plane has", async () => {
+    const dynamic = (text: string) => errors(`${good}dynamic_resources: ${text}\n`);
+    expect(await dynamic("{lds_config: {ads: {}}}")).toEqual([
+      "35:21 dynamic_resources.lds_config: takes the aggregated stream, and there is no ads_config",
     ]);
+    const api = "api_type: GRPC, transport_api_version: V3";
+    for (const [text, path] of [
+      ["ads_config: {api_type: REST}", "ads_config.api_type: GRPC and DELTA_GRPC are supported"],
+      [`ads_config: {${api}}`, "ads_config.grpc_services: is required"],
+      ["cds_config: {path_config_source: {path: ''}}", "path_config_source.path: is required"],
+      ["cds_config: {resource_api_version: V2}", "resource_api_version: "],
+      [
+        `ads_config: {${api}, grpc_services: [{envoy_grpc: {cluster_name: x}}]}`,
+        '"x" is not a static cluster',
+      ],
+      [
+        `ads_config: {${api}, grpc_services: [{google_grpc: {target_uri: a:1, call_credentials: [{access_token: t}]}}]}`,
+        "call_credentials: are sent over TLS only",
+      ],
+      [
+        `ads_config: {${api}, grpc_services: [{google_grpc: {target_uri: a:1, channel_credentials: {google_default: {}}}}]}`,
+        "google_default: give ssl_credentials",
+      ],
+    ] as const)
+      expect((await dynamic(`{${text}}`)).join("\n")).toContain(path);
     expect(
       await edited("    type: STATIC", "    type: EDS\n    eds_cluster_config: {eds_config: {ads: {}}}"),
-    ).toEqual([expect.stringContaining("load_assignment: an EDS cluster has none of its own")]);
+    ).toEqual([
+      expect.stringContaining("load_assignment: an EDS cluster has none of its own"),
+      expect.stringContaining(
+        'eds_cluster_config: EDS "backend" is not in the file, and there is no ads_config',
+      ),
+    ]);
   });
 
   test("refuses two of one name, two settings of a oneof and a text that is no YAML", async () => {

@@ -1,6 +1,7 @@
 /** An Envoy v3 bootstrap file to what the proxy runs. Loads protobuf: see compile-child.ts for why it runs apart. */
 import { fromJson, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
 import { type Bootstrap, BootstrapSchema } from "../../proto/gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import { ClusterSchema } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
 import { redact } from "../admin/redact/index.ts";
 import {
   type CompiledResource,
@@ -15,9 +16,9 @@ import {
   secretResource,
   socketAddress,
 } from "../compile/index.ts";
-import { checkJson } from "./json-check.ts";
+import { checkJson, PositionedText } from "../text/index.ts";
+import { type ControlClusters, controlClusters, discoveryOf } from "./dynamic.ts";
 import { maxBootstrapBytes } from "./limits.ts";
-import { PositionedText } from "./positions.ts";
 import type { BootstrapProblem, BootstrapResult, CompiledBootstrap } from "./types.ts";
 
 interface Loaded {
@@ -62,29 +63,37 @@ function compile(json: JsonValue, findings: Findings): CompiledBootstrap | undef
   // Resources are checked one by one as they are compiled.
   const { staticResources: _, ...rest } = message;
   checkFields(BootstrapSchema, rest as Message, root, findings);
-  const loaded = resourcesOf(message, root.at("static_resources"), findings);
+  const control = controlClusters(message, root, findings);
+  const loaded = resourcesOf(message, control, root.at("static_resources"), findings);
+  const discovery = discoveryOf(message, control, loaded, root, findings);
   const admin = message.admin?.address;
+  const { region = "", zone = "", subZone = "" } = message.node?.locality ?? {};
   const adminAddress = admin && socketAddress(admin, root.at("admin").at("address"), findings, true);
   return {
     node: {
       id: message.node?.id ?? "",
       cluster: message.node?.cluster ?? "",
       metadata: (message.node?.metadata ?? {}) as Readonly<Record<string, unknown>>,
+      ...(message.node?.locality ? { locality: { region, zone, subZone } } : {}),
     },
     ...(adminAddress ? { admin: { address: adminAddress.host, port: adminAddress.port } } : {}),
     ...loaded,
+    ...(discovery ? { discovery } : {}),
     json: JSON.stringify(redact(toJson(BootstrapSchema, message, jsonOptions))),
   };
 }
 
 const jsonOptions = { registry: extensionRegistry, useProtoFieldName: true };
 
-function resourcesOf(message: Bootstrap, path: Path, findings: Findings): Loaded {
+function resourcesOf(message: Bootstrap, control: ControlClusters, path: Path, findings: Findings): Loaded {
   const { clusters = [], listeners = [], secrets = [] } = message.staticResources ?? {};
   const loaded: Loaded = { resources: [], secrets: [] };
   const seen = new Set<string>();
   const add = (item: Message, at: Path): void => {
     const outcome = compileMessage(item, at);
+    // A configuration server's cluster need not be one that requests can go to.
+    if (item.$typeName === ClusterSchema.typeName && control.only.has(outcome.name) && !outcome.resource)
+      return;
     findings.errors.push(...outcome.errors);
     findings.warnings.push(...outcome.warnings);
     const key = `${item.$typeName}\0${outcome.name}`;
@@ -99,23 +108,5 @@ function resourcesOf(message: Bootstrap, path: Path, findings: Findings): Loaded
   for (const [i, l] of listeners.entries()) add(l, path.at("listeners").at(i));
   for (const [i, s] of secrets.entries())
     loaded.secrets.push(secretResource(s, path.at("secrets").at(i), findings));
-  checkReferences(loaded, path, findings);
   return loaded;
-}
-
-/** With nobody to ask for more, what is referred to must be in the file. */
-function checkReferences(loaded: Loaded, path: Path, findings: Findings): void {
-  let listener = 0;
-  let cluster = 0;
-  for (const { resource } of loaded.resources) {
-    if (resource.type === "listener") {
-      const at = path.at("listeners").at(listener++);
-      for (const table of resource.routeTables)
-        findings.error(at, `route table ${table} is not in the file: use route_config instead of rds`);
-    } else if (resource.type === "cluster") {
-      const at = path.at("clusters").at(cluster++);
-      if (resource.edsName !== undefined)
-        findings.error(at.at("eds_cluster_config"), "there is no control plane to ask: use type STATIC");
-    }
-  }
 }

@@ -3,6 +3,7 @@ import type { Clock, Logger, Rng } from "../../base/index.ts";
 import { type Admin, startAdmin } from "../admin/index.ts";
 import { type Agent, type AgentOptions, createAgent, type DataThread } from "../agent/index.ts";
 import type { Peer } from "../config/index.ts";
+import type { Discovery } from "../discovery/index.ts";
 import { compileFile, compileInChild } from "./compile-child.ts";
 import type { BootstrapProblem, BootstrapResult, CompiledBootstrap } from "./types.ts";
 
@@ -21,6 +22,8 @@ export interface StandaloneOptions {
 
 export interface Standalone {
   readonly agent: Agent;
+  /** Absent where the file says all. */
+  readonly discovery?: Discovery;
   /** Absent where the bootstrap has no admin. */
   readonly admin?: Admin;
   readonly warnings: readonly BootstrapProblem[];
@@ -90,6 +93,7 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
   const { errors } = await agent.applyCompiled({
     resources: bootstrap.resources,
     secrets: bootstrap.secrets,
+    complete: bootstrap.discovery?.listeners === undefined,
   });
   if (errors.length > 0) {
     await agent.stop();
@@ -113,19 +117,40 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       ]);
     }
   }
-  return { ok: true, proxy: standalone(agent, admin, result.warnings) };
+  const discovery = await discover(options, bootstrap, agent);
+  const parts = { agent, ...(discovery ? { discovery } : {}), ...(admin ? { admin } : {}) };
+  return { ok: true, proxy: standalone(parts, result.warnings) };
+}
+
+/** Loaded where it is needed: a proxy that runs from a file alone never needs protobuf. */
+async function discover(
+  { clock, rng, log, version }: StandaloneOptions,
+  { discovery, node }: CompiledBootstrap,
+  agent: Agent,
+): Promise<Discovery | undefined> {
+  if (discovery === undefined) return undefined;
+  const { startDiscovery } = await import("../discovery/index.ts");
+  const identity = { ...node, version };
+  return startDiscovery({
+    config: discovery,
+    node: identity,
+    sink: agent,
+    clock,
+    rng,
+    log: log.child("xds"),
+  });
 }
 
 function standalone(
-  agent: Agent,
-  admin: Admin | undefined,
+  parts: Pick<Standalone, "agent" | "discovery" | "admin">,
   warnings: readonly BootstrapProblem[],
 ): Standalone {
+  const { agent, admin, discovery } = parts;
   return {
-    agent,
-    ...(admin ? { admin } : {}),
+    ...parts,
     warnings,
     async stop() {
+      await discovery?.stop();
       await admin?.stop();
       await agent.stop();
     },

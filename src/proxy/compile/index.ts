@@ -16,5 +16,13 @@ export {
   type Outcome,
   resourceSchema,
 } from "./resource.ts";
+export { secretOfAny } from "./secret.ts";
 export { type SecretSource, secretResource } from "./tls.ts";
-export { isIpAddress, socketAddress, type TextSource } from "./values.ts";
+export {
+  durationMs,
+  hostPort,
+  isIpAddress,
+  socketAddress,
+  type TextSource,
+  textSource,
+} from "./values.ts";

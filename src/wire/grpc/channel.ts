@@ -18,19 +18,30 @@ const addressSni = "address.invalid";
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
+const isSecure = ({ caPem, systemRoots }: GrpcChannelOptions): boolean =>
+  caPem !== undefined || systemRoots === true;
+
+/** `host:port` or `dns:///host:port`; empty for a Unix socket. */
+function hostOf(target: string): string {
+  if (target.startsWith("unix:")) return "";
+  const address = target.replace(/^[a-z0-9]+:(\/\/[^/]*\/)?(?=.*:)/, "");
+  return address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+}
+
 function createClient(options: GrpcChannelOptions): Client {
-  const { caPem, identity } = options;
-  const host =
-    options.serverName ?? options.target.slice(0, options.target.lastIndexOf(":")).replace(/^\[|\]$/g, "");
-  const trust =
-    caPem === undefined
-      ? credentials.createInsecure()
-      : credentials.createSsl(
-          Buffer.from(caPem),
-          identity === undefined ? null : Buffer.from(identity.keyPem),
-          identity === undefined ? null : Buffer.from(identity.certPem),
-          { checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate) },
-        );
+  const { caPem, identity, authority, verifyServer } = options;
+  const host = options.serverName ?? hostOf(options.target);
+  const trust = !isSecure(options)
+    ? credentials.createInsecure()
+    : credentials.createSsl(
+        caPem === undefined ? null : Buffer.from(caPem),
+        identity === undefined ? null : Buffer.from(identity.keyPem),
+        identity === undefined ? null : Buffer.from(identity.certPem),
+        {
+          checkServerIdentity: (_name, certificate) =>
+            verifyServer === undefined ? checkServerIdentity(host, certificate) : verifyServer(certificate),
+        },
+      );
   return new Client(options.target, trust, {
     "grpc.max_receive_message_length": limits.maxClientReceiveBytes,
     "grpc.keepalive_time_ms": limits.keepaliveMs,
@@ -44,7 +55,8 @@ function createClient(options: GrpcChannelOptions): Client {
     "grpc.service_config_disable_resolution": 1,
     "grpc.enable_channelz": 0,
     // Node refuses an IP address as SNI, which grpc-js would send; `host` is what is verified all the same.
-    "grpc.ssl_target_name_override": isIP(host) === 0 ? host : addressSni,
+    "grpc.ssl_target_name_override": isIP(host) === 0 && host !== "" ? host : addressSni,
+    ...(authority === undefined ? {} : { "grpc.default_authority": authority }),
   });
 }
 
@@ -54,12 +66,13 @@ function fromServiceError(error: ServiceError): GrpcError {
 
 /** Connects at the first call. A token over plaintext is a RangeError: it would be readable. */
 export function createGrpcChannel(options: GrpcChannelOptions): GrpcChannel {
-  if (options.token !== undefined && options.caPem === undefined)
+  if (options.token !== undefined && !isSecure(options))
     throw new RangeError("a token is sent only over TLS: give caPem");
   const client = createClient(options);
 
   async function metadata(): Promise<Metadata> {
     const m = new Metadata();
+    for (const [name, value] of options.metadata ?? []) m.add(name, value);
     if (options.token !== undefined) m.set("authorization", `Bearer ${await options.token()}`);
     return m;
   }

@@ -13,12 +13,20 @@ export class MendedSocket extends Duplex {
   private readonly socket: Socket;
   private readonly mend = new WindowMend();
 
-  constructor(socket: Socket, options: { encrypted: boolean; onGreeted: () => void }) {
+  constructor(
+    socket: Socket,
+    options: {
+      encrypted: boolean;
+      onGreeted: () => void;
+      /** In place of an address, for a Unix socket, which has none. */
+      peer?: { readonly address: string; readonly port: number };
+    },
+  ) {
     super({ allowHalfOpen: true });
     this.socket = socket;
     this.encrypted = options.encrypted;
-    this.remoteAddress = socket.remoteAddress ?? "";
-    this.remotePort = socket.remotePort ?? 0;
+    this.remoteAddress = options.peer?.address ?? socket.remoteAddress ?? "";
+    this.remotePort = options.peer?.port ?? socket.remotePort ?? 0;
     let greeted = false;
     socket.on("data", (chunk: Buffer) => {
       let more = true;

@@ -2,6 +2,7 @@
  * gRPC server on grpc-js. TLS ends in front of it, so that WindowMend sees plain HTTP/2 frames and a client
  * certificate may be optional: no certificate is served, a bad one is refused.
  */
+import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
@@ -49,6 +50,7 @@ class Connections {
   readonly peers = new Map<string, CallPeer>();
   readonly sockets = new Set<Socket>();
   refused = 0;
+  private counter = 0;
   private readonly options: GrpcServerOptions;
   private readonly inject: (socket: MendedSocket) => void;
 
@@ -69,7 +71,9 @@ class Connections {
   }
 
   ready(socket: Socket | TLSSocket): void {
-    const address = `${socket.remoteAddress}:${socket.remotePort}`;
+    const unix = this.options.path === undefined ? undefined : { address: "unix", port: ++this.counter };
+    const { address: host, port } = unix ?? { address: socket.remoteAddress, port: socket.remotePort };
+    const address = `${host}:${port}`;
     const secure = this.options.tls !== undefined;
     const peer = secure ? judge(socket as TLSSocket, address, this.options) : { address, encrypted: false };
     if (typeof peer === "string") {
@@ -84,7 +88,8 @@ class Connections {
       silent.cancel();
       this.peers.delete(address);
     });
-    this.inject(new MendedSocket(socket, { encrypted: secure, onGreeted: () => silent.cancel() }));
+    const onGreeted = (): void => silent.cancel();
+    this.inject(new MendedSocket(socket, { encrypted: secure, onGreeted, ...(unix && { peer: unix }) }));
   }
 }
 
@@ -156,8 +161,11 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
   const { listener, rotate } = createListener(options, connections);
   await new Promise<void>((resolve, reject) => {
     listener.once("error", reject);
-    listener.listen({ host: options.host, port: options.port }, () => resolve());
+    const { host, port, path } = options;
+    if (path !== undefined) rmSync(path, { force: true });
+    listener.listen(path === undefined ? { host, port } : { path }, () => resolve());
   });
+  if (options.path !== undefined) chmodSync(options.path, 0o600);
   listener.on("error", (error) => options.log.error("gRPC listener", { error }));
   const bound = listener.address();
   return {

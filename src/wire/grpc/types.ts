@@ -1,4 +1,6 @@
 /** Calls as handlers and callers see them; grpc-js stays behind this line. */
+
+import type { PeerCertificate } from "node:tls";
 import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
 import type { Clock, Logger } from "../../base/index.ts";
 import type { VerifyPeer } from "../tls/index.ts";
@@ -63,6 +65,8 @@ export interface GrpcServerOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** A Unix socket in place of host and port, mode 0600; a file that is there is replaced. */
+  readonly path?: string;
   /** Absent: plaintext, for loopback only. */
   readonly tls?: GrpcTls;
   /** Asked for each client certificate that chains to `caPem`; a client without one is served. */
@@ -95,12 +99,20 @@ export interface ClientStream<Response> {
 }
 
 export interface GrpcChannelOptions {
-  /** `host:port`. */
+  /** `host:port`, or with a scheme of gRPC's: `unix:/run/x.sock`, `dns:///host:port`. */
   readonly target: string;
   /** Only certificates under this root are accepted. Absent: plaintext, and then no token is sent. */
   readonly caPem?: string;
+  /** The roots that the runtime trusts, in place of `caPem`. */
+  readonly systemRoots?: boolean;
   /** Name to verify in the server's certificate, where it is not the target's. */
   readonly serverName?: string;
+  /** Judges a certificate whose chain is verified, in place of its name. */
+  readonly verifyServer?: (certificate: PeerCertificate) => Error | undefined;
+  /** :authority; default: the target. */
+  readonly authority?: string;
+  /** Sent with each call. */
+  readonly metadata?: readonly (readonly [name: string, value: string])[];
   readonly identity?: { readonly certPem: string; readonly keyPem: string };
   /** Asked before each call; sent as `authorization: Bearer`. */
   readonly token?: () => Promise<string>;

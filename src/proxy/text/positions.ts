@@ -1,7 +1,15 @@
 /** A YAML or JSON text with the place of every field. */
 import { isMap, isSeq, LineCounter, type Node, type ParsedNode, parseDocument } from "yaml";
 import { maxAliases } from "./limits.ts";
-import type { BootstrapPlace } from "./types.ts";
+
+/** Line and column count from 1. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** The whole line, for a caret. */
+  readonly text: string;
+}
 
 /** Field names as protobuf's JSON form has them, in either spelling. */
 const plain = (key: unknown): string => String(key).replaceAll("_", "").toLowerCase();
@@ -10,7 +18,7 @@ export class PositionedText {
   /** The parsed value; undefined where the text does not parse. */
   readonly value: unknown;
   /** Mistakes of the text itself. */
-  readonly errors: readonly { readonly message: string; readonly where: BootstrapPlace }[];
+  readonly errors: readonly { readonly message: string; readonly where: Place }[];
   private readonly file: string;
   private readonly lines: readonly string[];
   private readonly counter = new LineCounter();
@@ -42,7 +50,7 @@ export class PositionedText {
   }
 
   /** Place of a field, or of the nearest one around it that is written. */
-  at(keys: readonly (string | number)[]): BootstrapPlace {
+  at(keys: readonly (string | number)[]): Place {
     let node: Node | null = this.root;
     let offset = node?.range?.[0] ?? 0;
     for (const key of keys) {
@@ -62,7 +70,7 @@ export class PositionedText {
     return this.place(offset);
   }
 
-  private place(offset: number): BootstrapPlace {
+  private place(offset: number): Place {
     const { line, col } = this.counter.linePos(offset);
     const at = Math.max(1, line);
     return { file: this.file, line: at, column: Math.max(1, col), text: this.lines[at - 1] ?? "" };

@@ -6,47 +6,49 @@ import {
   fromJson,
   type JsonObject,
   type JsonValue,
+  type Registry,
 } from "@bufbuild/protobuf";
 import { extensionRegistry, type Findings, type Path } from "../compile/index.ts";
 import { maxJsonDepth } from "./limits.ts";
 
 const anyName = "google.protobuf.Any";
 
-/** Checks `json` against the message type, and what each Any holds against the type that it names. */
+/** Checks `json` against the message type, and what each Any holds against the type that it names, in `registry`. */
 export function checkJson(
   desc: DescMessage,
   json: JsonValue,
   path: Path,
   findings: Findings,
+  registry: Registry = extensionRegistry,
   depth = 0,
 ): void {
   if (depth > maxJsonDepth) {
     findings.error(path, "nested too deeply");
     return;
   }
-  if (desc.typeName === anyName) checkAny(json, path, findings, depth);
+  if (desc.typeName === anyName) checkAny(json, path, findings, registry, depth);
   else if (desc.typeName.startsWith("google.protobuf.")) checkLeaf(desc, json, path, findings);
   else if (!isObject(json)) findings.error(path, `an object is expected here (${desc.name})`);
-  else checkObject(desc, json, path, findings, depth);
+  else checkObject(desc, json, path, findings, registry, depth);
 }
 
 function isObject(json: JsonValue): json is JsonObject {
   return typeof json === "object" && json !== null && !Array.isArray(json);
 }
 
-function checkAny(json: JsonValue, path: Path, findings: Findings, depth: number): void {
+function checkAny(json: JsonValue, path: Path, findings: Findings, registry: Registry, depth: number): void {
   const type = isObject(json) ? json["@type"] : undefined;
   if (!isObject(json) || typeof type !== "string") {
     findings.error(path, 'an object with "@type" is expected here');
     return;
   }
-  const desc = extensionRegistry.getMessage(type.slice(type.lastIndexOf("/") + 1));
+  const desc = registry.getMessage(type.slice(type.lastIndexOf("/") + 1));
   if (!desc) {
     findings.error(path.at("@type"), `type ${type} is not supported`);
     return;
   }
   const { "@type": _, ...rest } = json;
-  checkObject(desc, rest, path.retype(desc.typeName), findings, depth);
+  checkObject(desc, rest, path.retype(desc.typeName), findings, registry, depth);
 }
 
 function checkObject(
@@ -54,6 +56,7 @@ function checkObject(
   json: JsonObject,
   path: Path,
   findings: Findings,
+  registry: Registry,
   depth: number,
 ): void {
   const seen = new Map<DescField, string>();
@@ -70,7 +73,7 @@ function checkObject(
     if (other !== undefined) findings.error(at, `cannot be set beside ${other}`);
     seen.set(field, key);
     if (field.oneof) oneofs.set(field.oneof.name, key);
-    checkField(desc, field, key, value, at, findings, depth);
+    checkField(desc, field, key, value, at, findings, registry, depth);
   }
 }
 
@@ -81,19 +84,20 @@ function checkField(
   value: JsonValue,
   path: Path,
   findings: Findings,
+  registry: Registry,
   depth: number,
 ): void {
-  if (field.fieldKind === "message") checkJson(field.message, value, path, findings, depth + 1);
+  if (field.fieldKind === "message") checkJson(field.message, value, path, findings, registry, depth + 1);
   else if (field.fieldKind === "list" && field.listKind === "message") {
     if (!Array.isArray(value)) findings.error(path, "a list is expected here");
     else
       for (const [i, item] of value.entries())
-        checkJson(field.message, item, path.at(i), findings, depth + 1);
+        checkJson(field.message, item, path.at(i), findings, registry, depth + 1);
   } else if (field.fieldKind === "map" && field.mapKind === "message") {
     if (!isObject(value)) findings.error(path, "a map is expected here");
     else
       for (const [k, item] of Object.entries(value))
-        checkJson(field.message, item, path.at(k), findings, depth + 1);
+        checkJson(field.message, item, path.at(k), findings, registry, depth + 1);
   } else if (field.fieldKind === "enum" && !enumHas(field.enum, value)) {
     const names = field.enum.values.map((v) => v.name).join(", ");
     findings.error(path, `${JSON.stringify(value)} is not one of ${names}`);
