@@ -1,5 +1,7 @@
 /** HARDENING 37 and 38: who gets configuration and certificates, and what the debug port says to strangers. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { connect as netConnect } from "node:net";
+import { connect as tlsConnect } from "node:tls";
 import { create } from "@bufbuild/protobuf";
 import { systemClock } from "../../src/base/index.ts";
 import { createCsr } from "../../src/identity/x509/index.ts";
@@ -90,3 +92,26 @@ test("the debug port answers no page of the web that took its address (DNS rebin
   for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])
     expect((await fetch(`${at}/metrics`, { headers: { host } })).status).toBe(200);
 });
+
+test("a Host that makes no URL is the client's mistake on every page, not a fault of ours", async () => {
+  const workload = await mesh.add({ service: "reviews" });
+  const admin = (port: number) => netConnect(port, workload.address);
+  const [host = "", debugPort] = mesh.dev.plane.debugAddress.split(":");
+  const api = { host: "127.0.0.1", port: Number(new URL(mesh.dev.url).port), rejectUnauthorized: false };
+  for (const [name, open] of [
+    ["API", () => tlsConnect(api)],
+    ["debug", () => netConnect(Number(debugPort), host)],
+    ["admin", () => admin(15_000)],
+    ["metrics", () => admin(15_020)],
+    ["ready", () => admin(15_021)],
+  ] as const) {
+    const socket = open();
+    let text = "";
+    socket.on("data", (bytes) => {
+      text += bytes;
+    });
+    socket.write("GET /ready HTTP/1.1\r\nHost: a, b\r\nConnection: close\r\n\r\n");
+    await new Promise((resolve) => socket.on("close", resolve));
+    expect([name, text.slice(0, 13)]).toEqual([name, "HTTP/1.1 400 "]);
+  }
+}, 30_000);

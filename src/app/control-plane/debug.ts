@@ -3,7 +3,7 @@ import type { Server } from "bun";
 import type { Clock, Logger } from "../../base/index.ts";
 import { type KubeClient, KubeError } from "../../kube/client/index.ts";
 import type { ControlPlane } from "../../mesh/control/index.ts";
-import { trustedHost } from "../../proxy/admin/index.ts";
+import { trustedHost, urlOf } from "../../proxy/admin/index.ts";
 import type { GrpcServer } from "../../wire/grpc/index.ts";
 import { shortTypeName } from "../../xds/protocol/index.ts";
 import type { XdsServer } from "../../xds/server/index.ts";
@@ -72,7 +72,9 @@ export function startDebug(options: DebugOptions): DebugServer {
     port: options.port,
     development: false,
     async fetch(request) {
-      const { pathname } = new URL(request.url);
+      const url = urlOf(request);
+      if (url instanceof Response) return url;
+      const { pathname } = url;
       if (!trustedHost(request.headers.get("host")))
         return text("the Host header names no address of this server\n", 403);
       if (request.method !== "GET") return text("only GET\n", 405);

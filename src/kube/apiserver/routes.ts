@@ -5,13 +5,16 @@ import { apiGroup, apiGroupList, apiResources, apiVersions, versionInfo } from "
 import { openApiDocument, openApiIndex } from "./openapi.ts";
 import { parsePath } from "./path.ts";
 import { type Answer, type Backend, serveResource } from "./resources.ts";
-import { internal, methodNotAllowed, noSuchPath, StatusError } from "./status.ts";
+import { badRequest, internal, methodNotAllowed, noSuchPath, StatusError } from "./status.ts";
 import { reviewToken } from "./token-api.ts";
 
 /** Serves one request; never throws. */
 export async function serve(backend: Backend, request: Request): Promise<Response> {
   const started = backend.clock.now();
-  const { pathname, host } = new URL(request.url);
+  const url = URL.parse(request.url);
+  // A Host or target that makes no URL: the client's doing, and no path to look at.
+  if (url === null) return json(400, badRequest("the request's target and Host make no URL").toStatus());
+  const { pathname, host } = url;
   let response: Response;
   try {
     response = await route(backend, request, pathname, host);

@@ -10,6 +10,13 @@ export function trustedHost(host: string | null): boolean {
   return name === "localhost" || /^\d{1,3}(\.\d{1,3}){3}$/.test(name) || /^\[[0-9a-f:.]+\]$/.test(name);
 }
 
+/** The request's URL; the answer where its target and Host make none. */
+export function urlOf(request: Request): URL | Response {
+  return (
+    URL.parse(request.url) ?? new Response("the request's target and Host make no URL\n", { status: 400 })
+  );
+}
+
 /** Undefined if the request may go on; else the answer. */
 export function refuse(request: Request, mutating: boolean): Response | undefined {
   if (!trustedHost(request.headers.get("host")))

@@ -3,6 +3,7 @@ import type { Server } from "bun";
 import type { Logger } from "../../base/index.ts";
 import type { Agent } from "../agent/index.ts";
 import { prometheusContentType } from "../telemetry/index.ts";
+import { urlOf } from "./guard.ts";
 import { appMetricsMs, maxAdminBodyBytes, maxAppMetricsBytes } from "./limits.ts";
 
 export interface HealthOptions {
@@ -60,7 +61,9 @@ export function startHealth(options: HealthOptions): Health {
       development: false,
       maxRequestBodySize: maxAdminBodyBytes,
       async fetch(request) {
-        const { pathname } = new URL(request.url);
+        const url = urlOf(request);
+        if (url instanceof Response) return url;
+        const { pathname } = url;
         if (request.method !== "GET" && request.method !== "HEAD") return new Response(null, { status: 405 });
         if (pathname === "/healthz/ready") return readyAnswer(options);
         if (withMetrics && (pathname === "/stats/prometheus" || pathname === "/metrics"))

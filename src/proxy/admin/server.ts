@@ -6,7 +6,7 @@ import { prometheusContentType } from "../telemetry/index.ts";
 import { certificates } from "./certs.ts";
 import { clustersJson, clustersText } from "./clusters.ts";
 import { configDump } from "./config-dump.ts";
-import { refuse } from "./guard.ts";
+import { refuse, urlOf } from "./guard.ts";
 import { maxAdminBodyBytes } from "./limits.ts";
 import { serverInfo } from "./server-info.ts";
 import { statsJson, statsText } from "./stats.ts";
@@ -193,7 +193,8 @@ export function startAdmin(options: AdminOptions): Admin {
     development: false,
     maxRequestBodySize: maxAdminBodyBytes,
     async fetch(request) {
-      const url = new URL(request.url);
+      const url = urlOf(request);
+      if (url instanceof Response) return url;
       const page = table.get(url.pathname);
       const refused = refuse(request, page?.mutating ?? false);
       if (refused) return refused;
