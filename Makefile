@@ -4,7 +4,7 @@ BUN := .tools/node_modules/.bin/bun
 SETUP := .cache/setup-$(BUN_VERSION)
 export WEFT_BUN := $(abspath $(BUN))
 
-.PHONY: setup demo test check fix bench soak build clean
+.PHONY: crash outage setup demo test check fix bench soak build clean
 
 setup: $(SETUP)
 
@@ -40,6 +40,14 @@ bench: setup
 ## 500 requests a second through two sidecars while routes are edited 30 times: one minute.
 soak: setup
 	@$(BUN) test/e2e/soak.ts
+
+## 200 random SIGKILLs of the API server amid writes (ARGS="--kills 1000 --seed 7"): two minutes.
+crash: setup
+	@$(BUN) test/faults/main.ts crash $(ARGS)
+
+## API server and control plane killed again and again under load (ARGS="--rate 500 --away 600 --rounds 1"): 11 minutes.
+outage: setup
+	@$(BUN) test/faults/main.ts outage $(ARGS)
 
 build: setup
 	@$(BUN) tools/build.ts

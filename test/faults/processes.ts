@@ -35,8 +35,10 @@ export interface Mesh {
   killDev(): Promise<void>;
   /** Starts `weft run` for the load application; resolves when the API server is told that it is ready. */
   add(service: string, version: string): Promise<Member>;
-  /** The ends of all logs, for a failure's text. */
-  logs(): string;
+  /** Process id of API server and control plane. */
+  readonly pid: number;
+  /** The ends of all logs, for a failure's text; default 3,000 characters each. */
+  logs(most?: number): string;
   stop(): Promise<void>;
 }
 
@@ -135,9 +137,13 @@ class Processes implements Mesh {
     return member;
   }
 
-  logs(): string {
+  get pid(): number {
+    return this.dev?.pid ?? 0;
+  }
+
+  logs(most = 3_000): string {
     return [...this.names]
-      .map((name) => `--- ${name}\n${readFileSync(join(this.dir, `${name}.log`), "utf8").slice(-3_000)}`)
+      .map((name) => `--- ${name}\n${readFileSync(join(this.dir, `${name}.log`), "utf8").slice(-most)}`)
       .join("\n");
   }
 

@@ -18,6 +18,8 @@ export interface DevOptions {
   /** Where no PeerAuthentication says otherwise; default strict. */
   readonly defaultMtls?: "strict" | "permissive";
   readonly storeWorker: () => Worker;
+  /** Of this program. */
+  readonly version?: string;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
@@ -49,6 +51,7 @@ export async function startDev(options: DevOptions): Promise<Dev> {
       host: "127.0.0.1",
       ports: options.ports,
       translate,
+      ...(options.version === undefined ? {} : { version: options.version }),
       clock,
       rng,
       log,
@@ -87,6 +90,7 @@ async function startApi(
         log: options.log.child("api"),
         storeWorker: options.storeWorker,
         admission: meshAdmission(translate),
+        program: `Weft ${options.version ?? "(development)"}`,
       });
       return { ...api, stop: () => api.stop().finally(() => lock?.release()) };
     } catch (error) {

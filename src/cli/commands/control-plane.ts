@@ -29,6 +29,7 @@ export async function controlPlane(this: CliContext, flags: ControlPlaneFlags): 
     host: flags.host ?? "127.0.0.1",
     ports: { xds: flags.xdsPort ?? 15_012, plainXds: flags.plainXdsPort, debug: flags.debugPort ?? 15_014 },
     translate: { defaultMtls: flags.defaultMtls ?? "permissive" },
+    version: this.version,
     clock: this.clock,
     rng: this.rng,
     log,

@@ -35,6 +35,7 @@ export async function dev(this: CliContext, flags: DevFlags): Promise<void> {
     },
     ...(flags.defaultMtls === undefined ? {} : { defaultMtls: flags.defaultMtls }),
     storeWorker: this.workers.store,
+    version: this.version,
     clock: this.clock,
     rng: this.rng,
     log,

@@ -27,6 +27,8 @@ export interface ApiServerOptions {
   /** Makes the store's thread (entry src/store-worker.ts). */
   readonly storeWorker: () => Worker;
   readonly admission?: Admission;
+  /** Name and version of this program, noted in the store that it makes. */
+  readonly program?: string;
   /** Superseded revisions that stay readable; default HISTORY_REVISIONS. */
   readonly historyRevisions?: number;
   /** Default MAX_WATCHES. */
@@ -51,6 +53,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const store = await openStore({
     file: join(dataDir, "store", "weft.db"),
     createWorker: options.storeWorker,
+    ...(options.program && { program: options.program }),
   });
   try {
     return await start(options, host, store);

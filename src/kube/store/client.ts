@@ -11,9 +11,15 @@ interface Channel {
 }
 type Connect = (receive: (reply: Reply) => void, broken: (why: string) => void) => Channel;
 
+export interface OpenOptions {
+  readonly file: string;
+  /** Name and version of this program, noted in what it makes; default `Weft`. */
+  readonly program?: string;
+}
+
 /** Opens the database in a Worker of its own. Rejects where another process holds it, or a newer Weft wrote it. */
-export function openStore(options: { file: string; createWorker: () => Worker }): Promise<Store> {
-  return connectStore(options.file, (receive, broken) => {
+export function openStore(options: OpenOptions & { createWorker: () => Worker }): Promise<Store> {
+  return connectStore(options, (receive, broken) => {
     const worker = options.createWorker();
     worker.onmessage = (event: MessageEvent<Reply>) => receive(event.data);
     worker.onerror = (event) => broken(event.message);
@@ -23,8 +29,8 @@ export function openStore(options: { file: string; createWorker: () => Worker })
 }
 
 /** The same store without a thread; fsync then blocks the caller's loop. For tools and tests. */
-export function openLocalStore(options: { file: string }): Promise<Store> {
-  return connectStore(options.file, (receive) => {
+export function openLocalStore(options: OpenOptions): Promise<Store> {
+  return connectStore(options, (receive) => {
     const serve = serveStore((reply) => queueMicrotask(() => receive(reply)));
     return { send: serve, stop: () => undefined };
   });
@@ -32,7 +38,8 @@ export function openLocalStore(options: { file: string }): Promise<Store> {
 
 type Body = Request extends infer R ? (R extends Request ? Omit<R, "id"> : never) : never;
 
-async function connectStore(file: string, connect: Connect): Promise<Store> {
+async function connectStore(options: OpenOptions, connect: Connect): Promise<Store> {
+  const { file, program = "Weft" } = options;
   const pending = new Map<number, { resolve: (value: unknown) => void; reject: (e: Error) => void }>();
   const watchers = new Set<(changes: readonly Change[]) => void>();
   let revision = 0;
@@ -74,7 +81,7 @@ async function connectStore(file: string, connect: Connect): Promise<Store> {
     });
 
   try {
-    revision = await ask<number>({ op: "open", file });
+    revision = await ask<number>({ op: "open", file, program });
   } catch (e) {
     channel.stop();
     throw e;

@@ -4,6 +4,8 @@ export const MAX_BATCH = 256;
 export const MAX_PENDING_WRITES = 10_000;
 /** Longest value. etcd's limit of a request is 1.5 MiB; a Secret or ConfigMap may hold 1 MiB. */
 export const MAX_VALUE_BYTES = 3 * 1024 * 1024;
+/** Revisions that one step of a compaction looks at; writes wait for one step at most. */
+export const COMPACT_SLICE = 1_000;
 /** Writes of one transaction. */
 export const MAX_TRANSACTION = 128;
 /** A page of a list. */

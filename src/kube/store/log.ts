@@ -2,7 +2,7 @@
 import { Database, type Statement } from "bun:sqlite";
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { MAX_PAGE, MAX_TRANSACTION, MAX_VALUE_BYTES } from "./limits.ts";
+import { COMPACT_SLICE, MAX_PAGE, MAX_TRANSACTION, MAX_VALUE_BYTES } from "./limits.ts";
 import { heldError, noteOwner } from "./lock.ts";
 import { migrate } from "./migrations.ts";
 import {
@@ -36,13 +36,16 @@ export class Log {
   private last: number;
   private compacted: number;
 
-  /** Opens or makes the database: folder 0700, file 0600. Throws where another process holds it. */
-  constructor(file: string) {
+  /**
+   * Opens or makes the database: folder 0700, file 0600. Throws where another process holds it. `program` is noted
+   * with the schema that it makes.
+   */
+  constructor(file: string, program: string) {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     chmodSync(dirname(file), 0o700);
     if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
     chmodSync(file, 0o600);
-    this.db = open(file);
+    this.db = open(file, program);
     this.statements = {
       get: this.db.query(
         "SELECT l.revision, l.key, l.created, l.value FROM latest t JOIN log l ON l.revision = t.revision WHERE t.key = ?",
@@ -132,22 +135,32 @@ export class Log {
     }
   }
 
-  compact(revision: number): void {
-    const to = Math.min(revision, this.last);
-    if (to <= this.compacted) return;
+  /**
+   * Forgets what was superseded up to a revision, a slice at a time, so that writes wait for one slice at most. True:
+   * call again. What is the latest at that revision stays, for lists there and as the "before" of later changes.
+   */
+  compact(revision: number): boolean {
+    const target = Math.min(revision, this.last);
+    if (target <= this.compacted) return false;
+    const from = this.compacted;
+    const to = Math.min(target, from + COMPACT_SLICE);
     this.db
       .transaction(() => {
-        // What is the latest at `to` stays, for lists at that revision and as the "before" of later changes.
+        // Up to `from` only the latest are left: what goes now was superseded by a revision of this slice.
         this.db
           .query(
-            `DELETE FROM log WHERE revision <= $to AND (deleted = 1 OR EXISTS (
-               SELECT 1 FROM log n WHERE n.key = log.key AND n.previous = log.revision AND n.revision <= $to))`,
+            `DELETE FROM log WHERE revision IN (
+               SELECT previous FROM log WHERE revision > $from AND revision <= $to AND previous > 0)`,
           )
-          .run({ to });
+          .run({ from, to });
+        this.db
+          .query("DELETE FROM log WHERE deleted = 1 AND revision > $from AND revision <= $to")
+          .run({ from, to });
         this.db.query("UPDATE meta SET value = ? WHERE name = 'compacted'").run(to);
       })
       .immediate();
     this.compacted = to;
+    return to < target;
   }
 
   backup(file: string): void {
@@ -259,7 +272,7 @@ const COUNT_AT = `SELECT COUNT(*) AS n FROM (SELECT MAX(t.revision), t.deleted A
   WHERE t.key > $from AND t.key < $end AND t.revision <= $revision GROUP BY t.key) WHERE deleted = 0`;
 
 /** The kernel's lock is taken here and held until the connection closes. */
-function open(file: string): Database {
+function open(file: string, program: string): Database {
   const db = new Database(file, { readwrite: true, create: true, strict: true });
   try {
     db.run("PRAGMA locking_mode = EXCLUSIVE");
@@ -268,7 +281,7 @@ function open(file: string): Database {
     db.run("BEGIN EXCLUSIVE");
     db.run("COMMIT");
     noteOwner(file);
-    migrate(db, file);
+    migrate(db, file, program);
     return db;
   } catch (e) {
     db.close();

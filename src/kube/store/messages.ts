@@ -2,7 +2,7 @@
 import type { Change, ListOptions, Outcome, Write } from "./types.ts";
 
 export type Request =
-  | { readonly id: number; readonly op: "open"; readonly file: string }
+  | { readonly id: number; readonly op: "open"; readonly file: string; readonly program: string }
   | { readonly id: number; readonly op: "get"; readonly key: string }
   | { readonly id: number; readonly op: "list"; readonly prefix: string; readonly options: ListOptions }
   | { readonly id: number; readonly op: "write"; readonly writes: readonly Write[] }

@@ -1,12 +1,10 @@
 /** What every Store must do, run on each implementation; and what is special about the database. */
-import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { openLocalStore, openStore } from "./client.ts";
 import { MAX_PENDING_WRITES, MAX_TRANSACTION, MAX_VALUE_BYTES } from "./limits.ts";
-import { SCHEMA_VERSION } from "./migrations.ts";
 import { type Change, type Outcome, RevisionError, type Store } from "./types.ts";
 
 type Open = (file: string) => Promise<Store>;
@@ -179,20 +177,6 @@ test("folder 0700, files 0600", () =>
     expect(statSync(dirname(file)).mode & 0o777).toBe(0o700);
     for (const f of [file, `${file}-wal`, `${file}.owner`]) expect(statSync(f).mode & 0o077).toBe(0);
   }));
-
-test("a database of a newer program is refused with both versions", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "weft-store-"));
-  const file = join(dir, "s", "weft.db");
-  await (await local(file)).close();
-  const db = new Database(file);
-  db.run(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
-  db.close();
-  const refusal = await local(file).catch((e: Error) => e.message);
-  expect(refusal).toContain(
-    `schema is version ${SCHEMA_VERSION + 1}, this program knows up to ${SCHEMA_VERSION}`,
-  );
-  rmSync(dir, { recursive: true });
-});
 
 test("a backup opens as a store with the same content and goes on counting", () =>
   withStore(local, async (store, file) => {

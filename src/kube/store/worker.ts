@@ -23,9 +23,36 @@ export function serveStore(send: (reply: Reply) => void): (request: Request) => 
     }
   };
 
-  const answer = (request: Exclude<Request, { op: "write" }>): unknown => {
+  const reply = (id: number, work: () => unknown): void => {
+    try {
+      send({ type: "result", id, result: work() });
+    } catch (e) {
+      const message = e instanceof Error ? e.message : String(e);
+      const extra = e instanceof RevisionError ? { kind: e.kind, current: e.current } : {};
+      send({ type: "error", id, message, ...extra });
+    }
+  };
+
+  /** A slice a turn of the loop: writes go between. */
+  const compact = (id: number, revision: number): void => {
+    // A store that was closed meanwhile goes on where it was, next time.
+    const more = (): boolean => log?.compact(revision) ?? false;
+    let again = false;
+    try {
+      again = more();
+    } catch (e) {
+      reply(id, () => {
+        throw e;
+      });
+      return;
+    }
+    if (again) setImmediate(() => compact(id, revision));
+    else reply(id, () => undefined);
+  };
+
+  const answer = (request: Exclude<Request, { op: "write" | "compact" }>): unknown => {
     if (request.op === "open") {
-      log = new Log(request.file);
+      log = new Log(request.file, request.program);
       return log.revision;
     }
     if (!log) throw new Error("the store is not open");
@@ -36,8 +63,6 @@ export function serveStore(send: (reply: Reply) => void): (request: Request) => 
         return log.list(request.prefix, request.options);
       case "changes":
         return log.changes(request.prefix, request.after, request.limit);
-      case "compact":
-        return log.compact(request.revision);
       case "backup":
         return log.backup(request.file);
       case "close": {
@@ -55,12 +80,7 @@ export function serveStore(send: (reply: Reply) => void): (request: Request) => 
     }
     // Whoever reads after writing sees what he wrote.
     flush();
-    try {
-      send({ type: "result", id: request.id, result: answer(request) });
-    } catch (e) {
-      const message = e instanceof Error ? e.message : String(e);
-      const extra = e instanceof RevisionError ? { kind: e.kind, current: e.current } : {};
-      send({ type: "error", id: request.id, message, ...extra });
-    }
+    if (request.op === "compact") compact(request.id, request.revision);
+    else reply(request.id, () => answer(request));
   };
 }
