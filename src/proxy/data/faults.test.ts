@@ -2,12 +2,12 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createPrivateKey } from "node:crypto";
 import { createSecureContext } from "node:tls";
+import { connectTls, meshPlane } from "../../testkit/mesh-tls.ts";
 import { metricRowWords } from "../config/index.ts";
 import { faultKind, reportFault, setFaultSink } from "./faults.ts";
 import { faultLogEvery, faultLogsWhole } from "./limits.ts";
 import { Metrics } from "./metrics.ts";
 import { answering, ok } from "./test-support.ts";
-import { connectTls, meshPlane } from "./test-tls.ts";
 
 const cleanups: (() => void)[] = [];
 afterEach(() => {

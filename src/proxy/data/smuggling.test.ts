@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { seededRng } from "../../base/index.ts";
+import { connectTls, meshPlane } from "../../testkit/mesh-tls.ts";
 import { attacks, smuggled } from "./smuggling-table.ts";
 import {
   change,
@@ -18,7 +19,6 @@ import {
   type TestPlane,
   testPlane,
 } from "./test-support.ts";
-import { connectTls, meshPlane } from "./test-tls.ts";
 
 /** How clients reach the proxy, and a proxy to be reached so. */
 interface Way {

@@ -2,11 +2,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../base/index.ts";
 import { issue, issuingCa } from "../../testkit/issue.ts";
-import type { TlsInfo } from "../../wire/tls/index.ts";
-import type { DownstreamTls, FilterChainConfig, UpstreamTls } from "../config/index.ts";
-import { transportSweepLeast } from "./limits.ts";
-import { Secrets } from "./secrets.ts";
-import * as support from "./test-support.ts";
 import {
   ca,
   chain,
@@ -18,7 +13,12 @@ import {
   secrets,
   sni,
   spiffe,
-} from "./test-tls.ts";
+} from "../../testkit/mesh-tls.ts";
+import type { TlsInfo } from "../../wire/tls/index.ts";
+import type { DownstreamTls, FilterChainConfig, UpstreamTls } from "../config/index.ts";
+import { transportSweepLeast } from "./limits.ts";
+import { Secrets } from "./secrets.ts";
+import * as support from "./test-support.ts";
 import { tlsTransport } from "./transport.ts";
 
 const { change, endpoint, ok, route } = support;

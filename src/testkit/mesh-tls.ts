@@ -1,7 +1,6 @@
 /** For tests of mesh TLS: a CA, this side's certificate and listener, and raw clients over TLS. */
-import { type Issued, issue, issuingCa } from "../../testkit/issue.ts";
-import { createTlsClient, type TlsSocket } from "../../wire/tls/index.ts";
-import type { DownstreamTls, FilterChainConfig } from "../config/index.ts";
+
+import type { DownstreamTls, FilterChainConfig } from "../proxy/config/index.ts";
 import {
   change,
   endpoint,
@@ -12,7 +11,9 @@ import {
   route,
   type TestPlane,
   testPlane,
-} from "./test-support.ts";
+} from "../proxy/data/test-support.ts";
+import { createTlsClient, type TlsSocket } from "../wire/tls/index.ts";
+import { type Issued, issue, issuingCa } from "./issue.ts";
 
 export const ca = issuingCa();
 export const spiffe = (sa: string, namespace = "default"): string =>
