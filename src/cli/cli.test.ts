@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { formatFinding, Problem } from "../app/problem/index.ts";
 import { exitOf, findingOf } from "./errors.ts";
+import { durationFlag } from "./flags.ts";
 import { splitColor } from "./index.ts";
 import { near } from "./kind-index.ts";
 import { age, formatOf, table } from "./output.ts";
@@ -127,5 +128,18 @@ describe("words for objects", () => {
     expect(near("service", kinds)[0]).toBe("services");
     expect(near("virtulservice", kinds)).toEqual(["virtualservices"]);
     expect(near("pods", kinds)).toEqual([]);
+  });
+});
+
+describe("flags", () => {
+  const flag = durationFlag("", 10_000, 2160 * 3_600_000) as { parse?: unknown };
+  const parse = flag.parse as (input: string) => number;
+
+  test("a length of time has a whole number and a unit, within its bounds", () => {
+    expect(["10s", "90s", "10m", "24h", "2160h"].map(parse)).toEqual([
+      10_000, 90_000, 600_000, 86_400_000, 7_776_000_000,
+    ]);
+    for (const bad of ["9s", "2161h", "10", "1.5h", "-10s", "s", "10d", "10 s", ""])
+      expect(() => parse(bad)).toThrow("expected a time from 10s to 2160h");
   });
 });

@@ -30,6 +30,24 @@ export function numberFlag(
   return { kind: "parsed", parse, optional: true, brief, placeholder };
 }
 
+const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** An optional length of time with its unit, `90s`, `10m` or `24h`, within [min, max] ms; parsed to milliseconds. */
+export function durationFlag(brief: string, min: number, max: number): Flag<number | undefined> {
+  const word = (ms: number): string => {
+    const unit = ["h", "m", "s"].find((u) => ms % unitMs[u]! === 0) ?? "s";
+    return `${ms / unitMs[unit]!}${unit}`;
+  };
+  const parse = (input: string): number => {
+    const [, count, unit] = /^(\d{1,9})([smh])$/.exec(input) ?? [];
+    const ms = Number(count) * (unitMs[unit ?? ""] ?? Number.NaN);
+    if (!(ms >= min && ms <= max))
+      throw new Error(`expected a time from ${word(min)} to ${word(max)}, as 90s, 10m or 24h`);
+    return ms;
+  };
+  return { kind: "parsed", parse, optional: true, brief, placeholder: "TIME" };
+}
+
 export function switchFlag(brief: string): Flag<boolean | undefined> {
   return { kind: "boolean", optional: true, withNegated: false, brief };
 }

@@ -12,7 +12,15 @@ import type { RunFlags } from "./commands/run.ts";
 import type { VersionFlags } from "./commands/version.ts";
 import type { WhyFlags } from "./commands/why.ts";
 import type { CliContext } from "./context.ts";
-import { clientFlags, kubeconfigFlag, listFlag, numberFlag, switchFlag, textFlag } from "./flags.ts";
+import {
+  clientFlags,
+  durationFlag,
+  kubeconfigFlag,
+  listFlag,
+  numberFlag,
+  switchFlag,
+  textFlag,
+} from "./flags.ts";
 import { proxyConfigRoutes } from "./proxy-config/routes.ts";
 
 const word = (input: string): string => input;
@@ -39,6 +47,11 @@ const planeFlags = {
   plainXdsPort: port("xDS without TLS, loopback (default 15010; 0: any)"),
   debugPort: port("metrics and debug (default 15014; 0: any)"),
   defaultMtls: mtlsFlag,
+  certificateTtl: durationFlag(
+    "longest life of a certificate of the mesh (default 2160h; sidecars ask for 24h and renew at half of what they get)",
+    10_000,
+    2160 * 3_600_000,
+  ),
   logLevel,
   logFormat,
 };

@@ -1,7 +1,7 @@
 /** The control plane as a process's part: mesh control, CA, xDS over TLS and plain, metrics and debug pages. */
 import { hostname } from "node:os";
 import { create } from "@bufbuild/protobuf";
-import type { Clock, Logger, Rng, Timer } from "../../base/index.ts";
+import type { Clock, Logger, Rng } from "../../base/index.ts";
 import { type Ca, CsrRefusal, createCa, csrService } from "../../identity/ca/index.ts";
 import { parseSpiffeId } from "../../identity/spiffe/index.ts";
 import { spiffeVerifier } from "../../identity/verify/index.ts";
@@ -18,6 +18,7 @@ import {
   GrpcError,
   type GrpcMethod,
   type GrpcServer,
+  type GrpcTls,
   grpcCode,
   unaryMethod,
 } from "../../wire/grpc/index.ts";
@@ -27,6 +28,7 @@ import { kubeCaStore } from "./ca-store.ts";
 import { type DebugServer, startDebug } from "./debug.ts";
 import { watchDrains } from "./drained.ts";
 import { addressMapName, ensureNamespace, publishRoot, putConfigMap } from "./publish.ts";
+import { createServerCertificate } from "./server-certificate.ts";
 
 export interface ControlPlanePorts {
   /** xDS and CA over TLS; 0: any. Default 15012. */
@@ -43,6 +45,8 @@ export interface PlaneOptions {
   readonly ports: ControlPlanePorts;
   readonly translate: TranslateOptions;
   readonly trustDomain?: string;
+  /** Longest life of any certificate that the CA signs, the control plane's own included; default 90 days. */
+  readonly certificateTtlMs?: number;
   /** Of this program; told to `weft check`. */
   readonly version?: string;
   readonly clock: Clock;
@@ -62,8 +66,6 @@ export interface Plane {
 const rootNamespace = "weft-system";
 /** Name of the control plane's own Lease. */
 export const heartbeatName = "weft-control-plane";
-/** The server's certificate is made anew this often; it lives longer. */
-const rotateMs = 12 * 3_600_000;
 
 /** Starts it all; resolves when sidecars can connect. */
 export async function startControlPlane(options: PlaneOptions): Promise<Plane> {
@@ -97,9 +99,10 @@ export async function startControlPlane(options: PlaneOptions): Promise<Plane> {
     const published = publishRoot(client, ca.rootPem, { clock, rng, log });
     undo.push(() => published.stop());
     await control.start();
-    const secure = await startSecure(options, ca, [...xds.methods, caMethod(ca, authenticate, log)]);
+    const own = createServerCertificate(ca, serverNames(host), clock);
+    const secure = await startSecure(options, ca, own.tls, [...xds.methods, caMethod(ca, authenticate, log)]);
     undo.push(() => secure.stop());
-    undo.push(keepFresh(secure, ca, options));
+    undo.push(own.keepFresh((tls) => secure.rotate(tls)));
     const plain = ports.plainXds === undefined ? undefined : await startPlain(options, ports.plainXds, xds);
     undo.push(() => plain?.stop());
     const debug = startDebug({
@@ -154,18 +157,22 @@ function addressesOf(host: string, secure: GrpcServer, plain: GrpcServer | undef
   };
 }
 
-function serverTls(ca: Ca, host: string): { certPem: string; keyPem: string; caPem: string } {
-  const names = ["localhost", "weft-control-plane", `weft-control-plane.${rootNamespace}.svc`];
-  const { certPem, keyPem } = ca.serverCertificate(names, [...new Set(["127.0.0.1", host])]);
-  return { certPem, keyPem, caPem: ca.rootPem };
-}
+const serverNames = (host: string) => ({
+  dns: ["localhost", "weft-control-plane", `weft-control-plane.${rootNamespace}.svc`],
+  ips: [...new Set(["127.0.0.1", host])],
+});
 
-function startSecure(options: PlaneOptions, ca: Ca, methods: readonly GrpcMethod[]): Promise<GrpcServer> {
+function startSecure(
+  options: PlaneOptions,
+  ca: Ca,
+  tls: GrpcTls,
+  methods: readonly GrpcMethod[],
+): Promise<GrpcServer> {
   const { host, ports, clock, log } = options;
   return createGrpcServer({
     host,
     port: ports.xds,
-    tls: serverTls(ca, host),
+    tls,
     verifyPeer: spiffeVerifier({ trustDomains: [ca.trustDomain], usage: "client", clock }),
     methods,
     log: log.child("grpc"),
@@ -176,11 +183,6 @@ function startSecure(options: PlaneOptions, ca: Ca, methods: readonly GrpcMethod
 /** No secrets there: only discovery, only on loopback, and only with a token as everywhere. */
 function startPlain({ clock, log }: PlaneOptions, port: number, xds: XdsServer): Promise<GrpcServer> {
   return createGrpcServer({ host: "127.0.0.1", port, methods: xds.methods, log: log.child("grpc"), clock });
-}
-
-function keepFresh(server: GrpcServer, ca: Ca, { clock, host }: PlaneOptions): () => void {
-  const timer: Timer = clock.every(rotateMs, () => server.rotate(serverTls(ca, host)));
-  return () => timer.cancel();
 }
 
 /** A verified client certificate, else a token. */

@@ -17,6 +17,8 @@ export interface DevOptions {
   readonly ports: ControlPlanePorts;
   /** Where no PeerAuthentication says otherwise; default strict. */
   readonly defaultMtls?: "strict" | "permissive";
+  /** Longest life of a certificate of the mesh; default 90 days. */
+  readonly certificateTtlMs?: number;
   readonly storeWorker: () => Worker;
   /** Of this program. */
   readonly version?: string;
@@ -51,6 +53,7 @@ export async function startDev(options: DevOptions): Promise<Dev> {
       host: "127.0.0.1",
       ports: options.ports,
       translate,
+      ...(options.certificateTtlMs === undefined ? {} : { certificateTtlMs: options.certificateTtlMs }),
       ...(options.version === undefined ? {} : { version: options.version }),
       clock,
       rng,

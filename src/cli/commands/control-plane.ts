@@ -10,6 +10,8 @@ export interface PlaneFlags {
   readonly plainXdsPort?: number;
   readonly debugPort?: number;
   readonly defaultMtls?: "strict" | "permissive";
+  /** Milliseconds. */
+  readonly certificateTtl?: number;
   readonly logLevel?: string;
   readonly logFormat?: "json" | "text";
 }
@@ -29,6 +31,7 @@ export async function controlPlane(this: CliContext, flags: ControlPlaneFlags): 
     host: flags.host ?? "127.0.0.1",
     ports: { xds: flags.xdsPort ?? 15_012, plainXds: flags.plainXdsPort, debug: flags.debugPort ?? 15_014 },
     translate: { defaultMtls: flags.defaultMtls ?? "permissive" },
+    ...(flags.certificateTtl === undefined ? {} : { certificateTtlMs: flags.certificateTtl }),
     version: this.version,
     clock: this.clock,
     rng: this.rng,

@@ -33,6 +33,7 @@ export async function dev(this: CliContext, flags: DevFlags): Promise<void> {
       plainXds: flags.plainXdsPort ?? 15_010,
       debug: flags.debugPort ?? 15_014,
     },
+    ...(flags.certificateTtl === undefined ? {} : { certificateTtlMs: flags.certificateTtl }),
     ...(flags.defaultMtls === undefined ? {} : { defaultMtls: flags.defaultMtls }),
     storeWorker: this.workers.store,
     version: this.version,

@@ -63,7 +63,7 @@ export interface CaOptions {
   readonly clock: Clock;
   /** As `cluster.local`. */
   readonly trustDomain: string;
-  /** Cut for wishes; default 90 days. */
+  /** Longest life of a leaf, wishes are cut to it; default 90 days. */
   readonly maxLeafTtlMs?: number;
 }
 
@@ -197,7 +197,8 @@ class Authority implements Ca {
   ): { certPem: string; keyPem: string; notAfter: number } {
     const key = generateKey();
     const names = { dns: dnsNames, ips, uris: id === undefined ? [] : [id] };
-    const leaf = this.issue(spkiOf(createPublicKey(key)), serverTtlMs, [oids.serverAuth], names);
+    const ttl = Math.min(serverTtlMs, this.longest);
+    const leaf = this.issue(spkiOf(createPublicKey(key)), ttl, [oids.serverAuth], names);
     const middle = this.signing.behind.filter((pem) => !this.rootPem.includes(pem.trim()));
     return { certPem: leaf.pem + middle.join(""), keyPem: keyToPem(key), notAfter: leaf.notAfter };
   }
