@@ -79,7 +79,12 @@ export async function startControlPlane(options: PlaneOptions): Promise<Plane> {
     await ensureNamespace(client, rootNamespace);
     const heartbeat = keepHeartbeat(options);
     undo.push(() => heartbeat.release());
-    const ca = await createCa({ store: kubeCaStore(client, rootNamespace), clock, trustDomain });
+    const ca = await createCa({
+      store: kubeCaStore(client, rootNamespace),
+      clock,
+      trustDomain,
+      ...(options.certificateTtlMs === undefined ? {} : { maxLeafTtlMs: options.certificateTtlMs }),
+    });
     const control = createControlPlane({
       client,
       clock,
