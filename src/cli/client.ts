@@ -15,15 +15,20 @@ import type { ClientFlags } from "./flags.ts";
 /** Default data directory of `weft dev`, below the working directory. */
 export const defaultDataDir = ".weft";
 
+/** The file that a flag, the environment or the working directory names; undefined: the usual places. */
+export function kubeconfigPath({ env, cwd }: CliContext, flag: string | undefined): string | undefined {
+  const dev = join(cwd, defaultDataDir, "kubeconfig");
+  const named = flag ?? env["WEFT_KUBECONFIG"];
+  return named ? resolve(cwd, named) : !env["KUBECONFIG"] && existsSync(dev) ? dev : undefined;
+}
+
 /**
  * --kubeconfig, WEFT_KUBECONFIG, KUBECONFIG, what `weft dev` wrote below the working directory, the pod's account,
  * ~/.kube/config.
  */
 export function findKubeconfig(context: CliContext, flag: string | undefined): KubeConfig {
-  const { env, cwd } = context;
-  const dev = join(cwd, defaultDataDir, "kubeconfig");
-  const named = flag ?? env["WEFT_KUBECONFIG"];
-  const path = named ? resolve(cwd, named) : !env["KUBECONFIG"] && existsSync(dev) ? dev : undefined;
+  const { env } = context;
+  const path = kubeconfigPath(context, flag);
   try {
     return loadKubeconfig({ path, env });
   } catch (error) {

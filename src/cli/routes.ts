@@ -22,6 +22,7 @@ import {
   textFlag,
 } from "./flags.ts";
 import { proxyConfigRoutes } from "./proxy-config/routes.ts";
+import { check, token } from "./upkeep/routes.ts";
 
 const word = (input: string): string => input;
 const port = (brief: string) => numberFlag(brief, "PORT", 0, 65535);
@@ -87,6 +88,10 @@ const run = buildCommand<RunFlags, string[], CliContext>({
   parameters: {
     flags: {
       ...clientFlags,
+      join: textFlag(
+        "file with what `weft token create` wrote, instead of a kubeconfig (or WEFT_JOIN)",
+        "FILE",
+      ),
       service: textFlag("service that the command belongs to (required)", "NAME"),
       version: textFlag("label `version` of this instance", "V"),
       port: numberFlag("the service's port (required)", "PORT", 1, 65535),
@@ -271,6 +276,8 @@ const demoApp = buildCommand<Record<never, never>, [string, string?], CliContext
 
 /** Every command by its name. */
 export const routes = {
+  check,
+  token,
   dev,
   run,
   apply,

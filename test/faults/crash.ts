@@ -6,7 +6,7 @@ import { Database } from "bun:sqlite";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLogger, type Rng, seededRng, systemClock, systemRng } from "../../src/base/index.ts";
+import { createLogger, delay, type Rng, seededRng, systemClock, systemRng } from "../../src/base/index.ts";
 import {
   createInformer,
   createKubeClient,
@@ -68,7 +68,7 @@ class Server {
       { stdin: "ignore", stdout: "pipe", stderr: "inherit" },
     );
     if (killAfterMs !== undefined) {
-      await Bun.sleep(killAfterMs);
+      await delay(systemClock, killAfterMs);
       await this.kill();
       return;
     }
@@ -220,7 +220,7 @@ export async function runCrashes(options: CrashOptions): Promise<CrashResult> {
       const writers = Array.from({ length: options.writers }, (_, i) =>
         run.writer(i, seededRng(rng.int(1 << 30)), () => going),
       );
-      await Bun.sleep(5 + rng.int(150));
+      await delay(systemClock, 5 + rng.int(150));
       await server.kill();
       going = false;
       await Promise.all(writers);

@@ -3,6 +3,7 @@
  * come back on other ports: no request may fail, nobody may be withdrawn, and changes must arrive again.
  */
 import { applyManifests, parseManifest } from "../../src/app/manifests/index.ts";
+import { delay, systemClock } from "../../src/base/index.ts";
 import { kindOf, parseApiVersion } from "../../src/kube/kinds/index.ts";
 import { eventually } from "../../src/testkit/mesh-harness.ts";
 import { createMesh, type Member, type Mesh } from "./processes.ts";
@@ -69,7 +70,8 @@ async function endpoints(caller: Member): Promise<number> {
     .length;
 }
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** An outage lasts; what it does to requests is watched meanwhile. */
+const pass = (ms: number): Promise<void> => delay(systemClock, ms);
 
 interface Cast {
   readonly mesh: Mesh;
@@ -113,7 +115,7 @@ function watchEndpoints(caller: Member) {
     while (going) {
       fewest = Math.min(fewest, await endpoints(caller));
       looks++;
-      await sleep(200);
+      await pass(200);
     }
   })();
   // What ends the run elsewhere ends the looking too.
@@ -143,7 +145,7 @@ export async function runOutage(options: OutageOptions): Promise<OutageResult> {
     await caller.tell(`/load?url=${url}&rate=${options.perSecond}`);
     await changed(cast, "v1");
     // What was received is kept within a second.
-    await sleep(1_500);
+    await pass(1_500);
     const watched = watchEndpoints(caller);
     const restartMs: number[] = [];
     const changeMs: number[] = [];
@@ -151,18 +153,18 @@ export async function runOutage(options: OutageOptions): Promise<OutageResult> {
       await mesh.killDev();
       const killed = performance.now();
       restartMs.push(await restartAlone(cast));
-      await sleep(Math.max(0, options.awaySeconds * 1000 - (performance.now() - killed)));
+      await pass(Math.max(0, options.awaySeconds * 1000 - (performance.now() - killed)));
       await mesh.startDev();
       const away = (performance.now() - killed) / 1000;
       changeMs.push(await changed(cast, round % 2 === 0 ? "v2" : "v1"));
-      await sleep(options.afterSeconds * 1000);
+      await pass(options.afterSeconds * 1000);
       say(
         `round ${round + 1}: away ${away.toFixed(1)} s, the restarted sidecar served after ${restartMs.at(-1)!.toFixed(0)} ms, a change arrived after ${changeMs.at(-1)!.toFixed(0)} ms`,
       );
     }
     const seen = await watched.stop();
     await caller.tell("/stop");
-    await sleep(500);
+    await pass(500);
     const { sent, statuses, failures } = JSON.parse(await caller.tell("/stats")) as OutageResult;
     const { items } = await mesh.client.list(
       {

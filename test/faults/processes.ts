@@ -151,9 +151,9 @@ class Processes implements Mesh {
     const end = async (p: Bun.Subprocess | undefined): Promise<void> => {
       if (p === undefined || p.exitCode !== null || p.signalCode !== null) return;
       p.kill("SIGTERM");
-      const late = setTimeout(() => p.kill("SIGKILL"), 12_000);
+      const late = systemClock.after(12_000, () => p.kill("SIGKILL"));
       await p.exited;
-      clearTimeout(late);
+      late.cancel();
     };
     await Promise.all(this.members.map((m) => end(m.process)));
     await end(this.dev);

@@ -25,9 +25,9 @@ import {
 import { createXdsServer, type XdsServer } from "../../xds/server/index.ts";
 import { type AuthenticateToken, tokenAuthenticator } from "./authenticate.ts";
 import { kubeCaStore } from "./ca-store.ts";
-import { type DebugServer, startDebug } from "./debug.ts";
+import { type DebugServer, debugAccount, startDebug } from "./debug.ts";
 import { watchDrains } from "./drained.ts";
-import { addressMapName, ensureNamespace, publishRoot, putConfigMap } from "./publish.ts";
+import { addressMapName, ensureAccount, ensureNamespace, publishRoot, putConfigMap } from "./publish.ts";
 import { createServerCertificate } from "./server-certificate.ts";
 
 export interface ControlPlanePorts {
@@ -77,6 +77,7 @@ export async function startControlPlane(options: PlaneOptions): Promise<Plane> {
   };
   try {
     await ensureNamespace(client, rootNamespace);
+    await ensureAccount(client, rootNamespace, debugAccount);
     const heartbeat = keepHeartbeat(options);
     undo.push(() => heartbeat.release());
     const ca = await createCa({

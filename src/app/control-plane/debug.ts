@@ -8,6 +8,10 @@ import type { GrpcServer } from "../../wire/grpc/index.ts";
 import { shortTypeName } from "../../xds/protocol/index.ts";
 import type { XdsServer } from "../../xds/server/index.ts";
 
+/** Tokens of this account (of the root namespace) for this audience are good for these pages and nothing else. */
+export const debugAccount = "weft-debug";
+export const debugAudience = "weft-debug";
+
 export interface DebugOptions {
   readonly client: KubeClient;
   readonly control: ControlPlane;
@@ -93,7 +97,7 @@ export function startDebug(options: DebugOptions): DebugServer {
 const text = (body: string, status = 200): Response =>
   new Response(body, { status, headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
 
-/** Whoever may ask the API server for a TokenReview of their own token is known to it. */
+/** Whoever has a token for these pages, or one that the API server itself takes. */
 async function refuse(
   { client, log }: DebugOptions,
   authorization: string | null,
@@ -101,8 +105,9 @@ async function refuse(
   const token = /^bearer ([\w.~+/=-]+)$/i.exec(authorization ?? "")?.[1];
   if (token === undefined) return text("a bearer token is needed\n", 401);
   try {
-    const review = await client.tokenReview(token, []);
-    return review.authenticated ? undefined : text("the token is not good\n", 401);
+    const own = await client.tokenReview(token, [debugAudience]);
+    const known = own.authenticated || (await client.tokenReview(token, [])).authenticated;
+    return known ? undefined : text("the token is not good\n", 401);
   } catch (error) {
     log.warn("a token could not be checked", {
       error: error instanceof KubeError ? error.message : String(error),

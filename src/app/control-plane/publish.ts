@@ -4,6 +4,7 @@ import {
   createInformer,
   type Informer,
   isKubeError,
+  type KindRef,
   type KubeClient,
   type KubeObject,
   refs,
@@ -38,13 +39,23 @@ export async function putConfigMap(
   }
 }
 
-/** Creates the namespace unless it is there. */
-export async function ensureNamespace(client: KubeClient, name: string): Promise<void> {
+async function ensure(client: KubeClient, ref: KindRef, object: KubeObject): Promise<void> {
   try {
-    await client.create(refs.namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+    await client.create(ref, object);
   } catch (error) {
     if (!isKubeError(error, 409)) throw error;
   }
+}
+
+/** Creates the namespace unless it is there. */
+export function ensureNamespace(client: KubeClient, name: string): Promise<void> {
+  return ensure(client, refs.namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+}
+
+/** Creates the service account unless it is there. */
+export function ensureAccount(client: KubeClient, namespace: string, name: string): Promise<void> {
+  const metadata = { name, namespace, labels: { "app.kubernetes.io/part-of": "weft" } };
+  return ensure(client, refs.serviceAccount, { apiVersion: "v1", kind: "ServiceAccount", metadata });
 }
 
 export interface RootPublisher {

@@ -25,6 +25,8 @@ export const limits = {
   registerMaxMs: 5_000,
   /** The WorkloadEntry is looked at this often. */
   registerResyncMs: 30_000,
+  /** When the API server is back, sidecars ask the control plane within this time. */
+  nudgeSpreadMs: 1_000,
   /** What a killed sidecar's command may take to end. */
   orphanMs: 2_000,
   orphanPollMs: 20,

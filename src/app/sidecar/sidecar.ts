@@ -63,7 +63,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     undo.push(() => registrar.leave());
     const plane = await introduce(options, instance, registrar);
     registrar.start();
-    const lease = startLease(options, registration, registrar);
+    let nudge = (): void => {};
+    const lease = startLease(options, registration, registrar, () => nudge());
     undo.push(() => lease.release());
     const password = Buffer.from(crypto.getRandomValues(new Uint8Array(18))).toString("base64url");
     const health = { appReady: false };
@@ -78,6 +79,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       version: options.weftVersion,
     });
     undo.push(() => proxy.stop());
+    nudge = () => proxy.xds.nudge();
     await proxyReady(proxy, clock);
     keep(state.dir, { plane, registration }, log);
     const parts = { options, registration, registrar, proxy, lease, health, password, revert };
@@ -109,8 +111,13 @@ async function introduce(
   }
 }
 
-function startLease(options: SidecarOptions, r: Registration, registrar: Registrar): LeaseKeeper {
-  const { client, clock, log } = options;
+function startLease(
+  options: SidecarOptions,
+  r: Registration,
+  registrar: Registrar,
+  nudge: () => void,
+): LeaseKeeper {
+  const { client, clock, rng, log } = options;
   return keepLease(client, {
     namespace: r.namespace,
     name: r.lease,
@@ -118,6 +125,8 @@ function startLease(options: SidecarOptions, r: Registration, registrar: Registr
     labels: { "weft.dev/managed": "true" },
     // The control plane removes the Lease of an instance that it takes for dead, and its WorkloadEntry.
     onLost: () => registrar.lost(),
+    // With the API server the control plane is likely back; not all sidecars go there in the same moment.
+    onAgain: () => clock.after(limits.nudgeSpreadMs * rng.float(), nudge),
     clock,
     log: log.child("lease"),
   });

@@ -1,6 +1,6 @@
 import type { ProxySync } from "../../app/control-plane/index.ts";
+import { askDebug, planeRecord } from "../../app/debug/index.ts";
 import { Problem } from "../../app/problem/index.ts";
-import { isKubeError, type KubeObject, refs } from "../../kube/client/index.ts";
 import { openSession } from "../client.ts";
 import type { CliContext } from "../context.ts";
 import type { ClientFlags } from "../flags.ts";
@@ -17,16 +17,11 @@ const types = ["CDS", "LDS", "EDS", "RDS"] as const;
 export async function proxyStatus(this: CliContext, flags: ProxyStatusFlags): Promise<void> {
   const format = formatOf(flags.output, ["json", "yaml", "wide", "name"]);
   const { client } = openSession(this, flags);
-  const map = await client
-    .get<KubeObject & { data?: Record<string, string> }>(refs.configMap, "weft-control-plane", "weft-system")
-    .catch((error: unknown) => {
-      if (!isKubeError(error, 404)) throw error;
-      throw new Problem("no control plane is known to the API server", { mend: "start `weft dev`" });
-    });
-  const address = map.data?.["debugAddress"] ?? "";
-  const proxies = (await ask(address, client.config.token?.())).filter(
-    (p) => flags.namespace === undefined || p.namespace === flags.namespace,
-  );
+  const record = await planeRecord(client);
+  if (record === undefined)
+    throw new Problem("no control plane is known to the API server", { mend: "start `weft dev`" });
+  const all = await askDebug<readonly ProxySync[]>(client, record.debugAddress, "/debug/syncz");
+  const proxies = all.filter((p) => flags.namespace === undefined || p.namespace === flags.namespace);
   const out = (text: string): void => void this.process.stdout.write(text);
   if (format === "json" || format === "yaml")
     return out(
@@ -51,22 +46,4 @@ export async function proxyStatus(this: CliContext, flags: ProxyStatusFlags): Pr
     for (const [type, state] of Object.entries(p.types))
       if (state.refused)
         this.process.stderr.write(`${this.talk.red(`${p.workload} refuses ${type}`)}: ${state.refused}\n`);
-}
-
-async function ask(address: string, token: string | undefined): Promise<readonly ProxySync[]> {
-  const fail = (why: string): never => {
-    throw new Problem(`the control plane at ${address} does not answer`, {
-      why,
-      mend: "is `weft dev` running?",
-    });
-  };
-  try {
-    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const response = await fetch(`http://${address}/debug/syncz`, { headers });
-    if (!response.ok) return fail(`${response.status} ${(await response.text()).trim()}`);
-    return (await response.json()) as readonly ProxySync[];
-  } catch (error) {
-    if (error instanceof Problem) throw error;
-    return fail(error instanceof Error ? error.message : String(error));
-  }
 }

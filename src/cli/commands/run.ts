@@ -1,12 +1,13 @@
 import { setUpLogging } from "../../app/logging/index.ts";
 import { exitStatus, Problem } from "../../app/problem/index.ts";
 import { defaultStateRoot, type Sidecar, startSidecar } from "../../app/sidecar/index.ts";
-import { openSession } from "../client.ts";
 import type { CliContext } from "../context.ts";
 import type { ClientFlags } from "../flags.ts";
 import { stopSignal } from "../signals.ts";
+import { openRunSession } from "../upkeep/join.ts";
 
 export interface RunFlags extends ClientFlags {
+  readonly join?: string;
   readonly service?: string;
   readonly version?: string;
   readonly port?: number;
@@ -30,8 +31,18 @@ export async function run(this: CliContext, flags: RunFlags, ...command: string[
   if (service === undefined || port === undefined) return usage("--service and --port are required");
   if (command.length === 0) return usage("there is no command after --");
   const log = setUpLogging(flags).child("run", { service });
-  const { client, namespace } = openSession(this, flags);
-  const { service: _, port: __, kubeconfig: ___, namespace: ____, logLevel, logFormat, ...rest } = flags;
+  const session = await openRunSession(this, flags, log);
+  const { client, namespace } = session;
+  const {
+    service: _,
+    port: __,
+    kubeconfig: ___,
+    namespace: ____,
+    join,
+    logLevel,
+    logFormat,
+    ...rest
+  } = flags;
   let running: Sidecar | undefined;
   const stop = stopSignal(() => {
     running?.kill();
@@ -39,6 +50,7 @@ export async function run(this: CliContext, flags: RunFlags, ...command: string[
   });
   const sidecar = await startSidecar({
     ...rest,
+    ...(session.serviceAccount === undefined ? {} : { serviceAccount: session.serviceAccount }),
     client,
     namespace,
     service,
@@ -57,7 +69,9 @@ export async function run(this: CliContext, flags: RunFlags, ...command: string[
   const { address, workload } = sidecar.registration;
   log.info(`${workload} is at ${address}:${port}`, { ready: `http://${address}:15021/healthz/ready` });
   void stop.first.then((signal) => sidecar.stop(signal));
+  session.keeper?.start();
   await sidecar.exited;
   this.exit.status = await sidecar.stop();
+  session.keeper?.stop();
   stop.end();
 }

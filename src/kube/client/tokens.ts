@@ -9,7 +9,7 @@ export async function tokenRequest(
   transport: Transport,
   namespace: string,
   serviceAccount: string,
-  options: { audience: string; seconds: number },
+  options: { audience?: string; seconds: number },
 ): Promise<{ token: string; expiresAtMs: number }> {
   const path = pathOf(refs.serviceAccount, { namespace, name: serviceAccount, subresource: "token" });
   const body = await transport.json<{ status?: { token?: unknown; expirationTimestamp?: unknown } }>({
@@ -18,7 +18,10 @@ export async function tokenRequest(
     body: {
       apiVersion: "authentication.k8s.io/v1",
       kind: "TokenRequest",
-      spec: { audiences: [options.audience], expirationSeconds: options.seconds },
+      spec: {
+        audiences: options.audience === undefined ? [] : [options.audience],
+        expirationSeconds: options.seconds,
+      },
     },
   });
   const token = body.status?.token;

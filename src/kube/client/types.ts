@@ -146,11 +146,11 @@ export interface KubeClient {
   apply<T extends KubeObject>(ref: KindRef, object: T, options?: WriteOptions): Promise<ApplyResult<T>>;
   /** Resolves when the server ends the stream, rejects with KubeError (410: list again). */
   watch<T extends KubeObject>(ref: KindRef, options: WatchOptions<T>): Promise<void>;
-  /** TokenRequest of a service account. */
+  /** TokenRequest of a service account; without an audience it is for the API server itself. */
   tokenRequest(
     namespace: string,
     serviceAccount: string,
-    options: { audience: string; seconds: number },
+    options: { audience?: string; seconds: number },
   ): Promise<{ token: string; expiresAtMs: number }>;
   tokenReview(token: string, audiences: readonly string[]): Promise<TokenReviewResult>;
   /** Any path, for discovery and version; the parsed JSON. */

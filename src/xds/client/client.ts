@@ -47,6 +47,8 @@ export interface XdsClient {
   start(): Promise<void>;
   /** Ends the streams and writes the last good configuration. */
   stop(): Promise<void>;
+  /** Ends pauses after failures: there is reason to believe that the server is back. */
+  nudge(): void;
   status(): XdsClientStatus;
 }
 
@@ -78,6 +80,8 @@ class Client implements XdsClient {
   private working: Promise<void> | undefined;
   private holding: Timer | undefined;
   private saving: Timer | undefined;
+  /** A last good configuration is kept: the first is written at once, the next ones after a pause. */
+  private kept = false;
   private acks = 0;
   private nacks = 0;
 
@@ -127,6 +131,10 @@ class Client implements XdsClient {
     await this.working;
     if (this.saving !== undefined) await this.save();
     this.tell();
+  }
+
+  nudge(): void {
+    for (const feed of this.feeds.values()) feed.nudge?.();
   }
 
   /** Opens the feeds that something is asked of. */
@@ -340,6 +348,7 @@ class Client implements XdsClient {
         const wants = [...resolved].filter((e): e is [string, readonly Want[]] => typeof e[1] !== "string");
         this.books.applied(update, await this.apply(update), new Map(wants));
       }
+      this.kept = true;
       log.info("started from the last good configuration");
     } catch (error) {
       log.warn("last good configuration cannot be read", { error });
@@ -347,8 +356,9 @@ class Client implements XdsClient {
   }
 
   private saveLater(): void {
-    if (this.options.snapshot === undefined || this.saving !== undefined || this.stopped) return;
-    this.saving = this.options.clock.after(limits.snapshotDelayMs, () => void this.save());
+    if (this.options.snapshot === undefined || this.stopped) return;
+    if (!this.kept && this.books.synced) void this.save();
+    else this.saving ??= this.options.clock.after(limits.snapshotDelayMs, () => void this.save());
   }
 
   private async save(): Promise<void> {
@@ -356,6 +366,7 @@ class Client implements XdsClient {
     this.saving = undefined;
     // A half-received configuration is no good one.
     if (!this.books.synced) return;
+    this.kept = true;
     await this.options.snapshot?.save(encodeSnapshot(this.books.snapshot())).catch((error) => {
       this.options.log.warn("last good configuration cannot be written", { error: String(error) });
     });
