@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApp } from "./apps/index.ts";
-import { collect, edgesBetween, edgeTable, parsePrometheus } from "./edges.ts";
+import { collect, edgesBetween, edgeTable, parsePrometheus, SilentInstance, scrape } from "./edges.ts";
 import { manifests } from "./manifests.ts";
+import type { Instance } from "./stack.ts";
 import { versions } from "./story/routing.ts";
 
 describe("the four manifests", () => {
@@ -104,6 +106,25 @@ describe("edges", () => {
   test("slow requests move p99, a quiet edge is left out", () => {
     expect(edgesBetween(snapshot(0, 0, 0), snapshot(100, 0, 98), 1)[0]!.p99Ms).toBe(Number.POSITIVE_INFINITY);
     expect(edgesBetween(snapshot(5, 0, 5), snapshot(5, 0, 5), 1)).toEqual([]);
+  });
+
+  test("an instance whose page cannot be had is named, with what became of it", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "weft-edges-"));
+    const log = join(dir, "reviews-v2.log");
+    writeFileSync(log, "one\nError: EADDRINUSE\n");
+    const gone = Bun.spawn(["sh", "-c", "exit 3"]);
+    await gone.exited;
+    const instance: Instance = {
+      ...{ id: "reviews-v2", service: "reviews", version: "v2", appPort: 1, address: "127.66.255.254" },
+      ...{ log, process: gone },
+    };
+    const error = await scrape({ instances: [instance] }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(SilentInstance);
+    expect((error as Error).message).toContain(
+      "reviews-v2 at 127.66.255.254: its weft run ended with status 3",
+    );
+    expect((error as Error).message).toEndWith("    Error: EADDRINUSE");
+    rmSync(dir, { recursive: true });
   });
 
   test("escapes in label values", () => {

@@ -1,5 +1,5 @@
 /** Who calls whom, from the sidecars' own metrics pages. */
-import type { Stack } from "./stack.ts";
+import { type Instance, obituary, type Stack } from "./stack.ts";
 
 interface Sample {
   readonly name: string;
@@ -40,13 +40,23 @@ const blank = (): Totals => ({
   buckets: new Map(),
 });
 
-/** Edges of all sidecars at this moment: `caller -> service`. */
-export async function scrape(stack: Stack): Promise<Snapshot> {
-  const pages = await Promise.all(
-    stack.instances.map(async ({ address }) =>
-      (await fetch(`http://${address}:15020/stats/prometheus`)).text(),
-    ),
-  );
+/** A sidecar's metrics page could not be had; the message says whose, and what became of it. */
+export class SilentInstance extends Error {
+  override name = "SilentInstance";
+}
+
+async function page(instance: Instance): Promise<string> {
+  try {
+    return await (await fetch(`http://${instance.address}:15020/stats/prometheus`)).text();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new SilentInstance(`no metrics page (${why}) of ${obituary(instance)}`);
+  }
+}
+
+/** Edges of all sidecars at this moment: `caller -> service`. Rejects with SilentInstance. */
+export async function scrape(stack: Pick<Stack, "instances">): Promise<Snapshot> {
+  const pages = await Promise.all(stack.instances.map(page));
   return collect(pages.flatMap((p) => parsePrometheus(p)));
 }
 

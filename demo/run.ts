@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import colors from "picocolors";
-import { type EdgeRow, edgesBetween, edgeTable, type Snapshot, scrape } from "./edges.ts";
+import { type EdgeRow, edgesBetween, edgeTable, SilentInstance, type Snapshot, scrape } from "./edges.ts";
 import { manifests } from "./manifests.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { type ManifestName, type StepReport, steps } from "./story/index.ts";
@@ -71,6 +71,10 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       write(options.out, { reports, rows, seconds, without: without ?? null, ok: status === 0 });
     if (options.stay) await stayUp(stack, traffic, stop.signal);
     return status;
+  } catch (error) {
+    if (!(error instanceof SilentInstance)) throw error;
+    say(`${clock()}  ${c.red("×")} ${error.message}`);
+    return 1;
   } finally {
     stop.end();
     say(`${clock()}  stopping ...`);

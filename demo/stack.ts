@@ -3,7 +3,6 @@
  * `weft control-plane`), and `weft run` for each application.
  */
 import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../src/base/index.ts";
@@ -22,10 +21,10 @@ export interface Instance {
   readonly id: string;
   readonly service: string;
   readonly version: string;
-  /** Where the application itself listens, on 127.0.0.1. */
-  readonly appPort: number;
-  /** The workload's own address once it is registered. */
+  /** Where the application itself listens, on 127.0.0.1, and the workload's own address, once it is registered. */
+  appPort: number;
   address: string;
+  readonly log: string;
   readonly process: Bun.Subprocess;
 }
 
@@ -44,25 +43,20 @@ const startLimitMs = 45_000;
 /** Longest wait for a process to go. */
 const stopLimitMs = 12_000;
 
-/** Ports that were free a moment ago; held together, so that no two are the same. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer().once("error", reject);
-          server.listen(0, "127.0.0.1", () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((s) => (s.address() as { port: number }).port);
-  await Promise.all(servers.map((s) => new Promise((resolve) => s.close(resolve))));
-  return ports;
-}
-
 /** A process that ended although it should run: waiting longer is in vain. */
 class Ended extends Error {}
+
+/** What became of an instance that does not answer: whether it still runs, and the end of its log. */
+export function obituary({ id, address, process: { exitCode, signalCode, pid }, log }: Instance): string {
+  const fate =
+    signalCode !== null
+      ? `was ended by ${signalCode}`
+      : exitCode !== null
+        ? `ended with status ${exitCode}`
+        : `runs (pid ${pid})`;
+  const lines = readFileSync(log, "utf8").trimEnd().split("\n").slice(-6);
+  return `${id} at ${address}: its weft run ${fate}; its log ends\n${lines.map((l) => `    ${l}`).join("\n")}`;
+}
 
 /** Polls until `probe` gives something; fails with the text of `log` when the limit is over. */
 export async function until<T>(
@@ -125,8 +119,7 @@ export async function startStack(self: readonly string[], cluster?: string): Pro
   try {
     const log = join(dir, "control-plane.log");
     const client = await until("the control plane", () => connect(plane, kubeconfig, log));
-    const appPorts = await freePorts(cast.length);
-    for (const [i, [id, service, version]] of cast.entries()) {
+    for (const [id, service, version] of cast) {
       const args = [
         "run",
         "--kubeconfig",
@@ -138,16 +131,10 @@ export async function startStack(self: readonly string[], cluster?: string): Pro
         "--port",
         "9080",
       ];
-      args.push(
-        "--app-port",
-        String(appPorts[i]),
-        "--ready-path",
-        "/healthz",
-        "--state-dir",
-        join(dir, "state", id),
-      );
+      args.push("--ready-path", "/healthz", "--state-dir", join(dir, "state", id));
       args.push("--", ...self, "demo-app", service, version);
-      instances.push({ id, service, version, appPort: appPorts[i]!, address: "", process: spawn(id, args) });
+      const log = join(dir, `${id}.log`);
+      instances.push({ id, service, version, log, appPort: 0, address: "", process: spawn(id, args) });
     }
     await until("the applications", () => register(client, instances, dir));
     return {
@@ -210,16 +197,24 @@ async function register(
   dir: string,
 ): Promise<true | undefined> {
   const ended = instances.find((i) => i.process.exitCode !== null);
-  if (ended) fail(ended.id, join(dir, `${ended.id}.log`));
+  if (ended) fail(ended.id, ended.log);
   const { items } = await client.listAll<Entry>(refs.workloadEntry, { namespace: "default" });
   for (const instance of instances) {
-    const entry = items.find(
-      (e) => e.metadata.annotations?.["weft.dev/app-port"] === String(instance.appPort),
-    );
+    const name = workloadOf(instance, dir);
+    const entry = items.find((e) => e.metadata.name === name);
     if (entry?.metadata.annotations?.["weft.dev/ready"] !== "true") return undefined;
     instance.address = entry.spec.address;
+    instance.appPort = Number(entry.metadata.annotations["weft.dev/app-port"]);
   }
   return true;
+}
+
+/** The name that `weft run` took, from its state folder; throws until it is there. */
+function workloadOf({ id, service, version }: Instance, dir: string): string {
+  const state = JSON.parse(readFileSync(join(dir, "state", id, "instance.json"), "utf8")) as {
+    suffix: string;
+  };
+  return `${service}-${version}-${state.suffix}`;
 }
 
 async function stopAll(plane: Bun.Subprocess, instances: readonly Instance[]): Promise<void> {

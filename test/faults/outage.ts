@@ -97,6 +97,8 @@ async function restartAlone({ mesh, caller, other }: Cast): Promise<number> {
 }
 
 async function changed(cast: Cast, version: string): Promise<number> {
+  // What was answered before the change counts for nothing.
+  await bodies(cast.caller);
   await apply(cast.mesh, version);
   const began = performance.now();
   await eventually(

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Clock, Logger, Rng } from "../../base/index.ts";
 import { type KubeClient, type KubeObject, refs } from "../../kube/client/index.ts";
+import { allotPort } from "./app-port.ts";
 import { type LastGood, loadLastGood, recall } from "./last-good.ts";
 import { limits } from "./limits.ts";
 import type { Registration } from "./register.ts";
@@ -41,7 +42,7 @@ export interface Instance {
   readonly lastGood: LastGood | undefined;
   /** The API server did not answer: the instance is as it was last. */
   readonly alone: boolean;
-  /** Gives the address back. */
+  /** Gives address and port back. */
   release(): void;
 }
 
@@ -60,7 +61,11 @@ interface WorkloadEntry extends KubeObject {
 export async function allot(options: InstanceOptions, state: InstanceState): Promise<Instance> {
   const { service, version, namespace, log, clock } = options;
   const workload = [service, version, state.identity.suffix].filter(Boolean).join("-");
-  const appPort = options.appPort || freePort(lastPort(state.dir));
+  const hold = options.hold ?? machineHold;
+  const held = options.appPort
+    ? { port: options.appPort, release() {} }
+    : allotPort({ last: lastPort(state.dir), rng: options.rng, hold });
+  const appPort = held.port;
   const wanted = {
     ...{ namespace, service, version, workload, port: options.port, appPort },
     serviceAccount: options.serviceAccount ?? service,
@@ -84,11 +89,19 @@ export async function allot(options: InstanceOptions, state: InstanceState): Pro
     taken: taken ?? new Set(),
     state,
     rng: options.rng,
-    hold: options.hold ?? machineHold,
+    hold,
   });
   const same = lastGood?.registration.address === address ? lastGood : undefined;
   const registration: Registration = { ...wanted, address, lease: `weft-${workload}` };
-  return { registration, lastGood: same, alone: taken === undefined, release };
+  return {
+    registration,
+    lastGood: same,
+    alone: taken === undefined,
+    release: () => {
+      release();
+      held.release();
+    },
+  };
 }
 
 const reasonOf = (kept: LastGood | { readonly reason: string }): string =>
@@ -123,19 +136,4 @@ async function takenAddresses(
 function lastPort(stateDir: string): number | undefined {
   const kept = loadLastGood(stateDir);
   return "reason" in kept ? undefined : kept.registration.appPort;
-}
-
-/** A port of 127.0.0.1 that is free now: `preferred`, if it is. */
-function freePort(preferred: number | undefined): number {
-  const tryPort = (port: number): number => {
-    const listener = Bun.listen({ hostname: "127.0.0.1", port, exclusive: true, socket: { data() {} } });
-    const got = listener.port;
-    listener.stop(true);
-    return got;
-  };
-  try {
-    return tryPort(preferred ?? 0);
-  } catch {
-    return tryPort(0);
-  }
 }

@@ -32,6 +32,13 @@ export const limits = {
   orphanPollMs: 20,
   /** Attempts to find an address that nobody holds. */
   addressAttempts: 256,
+  /**
+   * Ports that applications are given on 127.0.0.1, below those that outgoing connections take by themselves: one of
+   * these that is free now may be some connection's source port a moment later, and cannot be listened on then.
+   */
+  appPortFrom: 20_000,
+  appPortTo: 32_000,
+  appPortAttempts: 256,
   /** Names of holds beyond this are digested: an abstract socket's name has 107 bytes, `weft/` and a NUL included. */
   holdNameBytes: 100,
   /** Instances of one service and version with a state folder of their own. */

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { seededRng } from "../../base/index.ts";
+import { allotPort } from "./app-port.ts";
 import { limits } from "./limits.ts";
 import { allotAddress, type Hold, machineHold, openFreeState, openState } from "./state.ts";
 
@@ -133,5 +134,35 @@ describe("addresses", () => {
     };
     expect(() => allotAddress({ ...options, wanted: undefined, hold: never })).toThrow("no free address");
     expect(asked).toBe(limits.addressAttempts);
+  });
+});
+
+describe("ports of applications", () => {
+  test("are below the source ports of connections, nobody's, and the last one again", () => {
+    const hold = holds();
+    const options = { rng: seededRng(3), hold };
+    const first = allotPort({ ...options, last: undefined });
+    expect(first.port).toBeWithin(limits.appPortFrom, limits.appPortTo);
+    expect(allotPort({ ...options, last: first.port }).port).not.toBe(first.port);
+    first.release();
+    expect(allotPort({ ...options, last: first.port }).port).toBe(first.port);
+    const range = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8");
+    expect(limits.appPortTo).toBeLessThanOrEqual(Number(range.split(/\s+/)[0]));
+  });
+
+  test("one that somebody listens on is left alone, whether it was ours before or not", () => {
+    const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const { port } = allotPort({ last: server.port, rng: seededRng(1), hold: holds() });
+    expect(port).not.toBe(server.port);
+    server.stop(true);
+    let asked = 0;
+    const never = (): boolean => {
+      asked++;
+      return false;
+    };
+    const nowhere = { last: 4_000, rng: seededRng(1), hold: holds(), free: never };
+    expect(() => allotPort(nowhere)).toThrow("no free port");
+    expect(asked).toBe(1 + limits.appPortAttempts);
+    expect(nowhere.hold.names.size).toBe(0);
   });
 });
