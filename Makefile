@@ -4,7 +4,7 @@ BUN := .tools/node_modules/.bin/bun
 SETUP := .cache/setup-$(BUN_VERSION)
 export WEFT_BUN := $(abspath $(BUN))
 
-.PHONY: crash outage setup demo test check fix bench soak build clean garbage
+.PHONY: crash outage setup demo test check fix bench soak build clean garbage soak-svid
 
 setup: $(SETUP)
 
@@ -52,6 +52,10 @@ outage: setup
 ## 1,000 garbage connections to each port while a stream takes pushes: half a minute. ARGS="connections seed".
 garbage: setup
 	@$(BUN) test/hardening/main.ts $(ARGS)
+
+## Certificates that live 60 s renew for ten minutes under load. ARGS="seconds life rate".
+soak-svid: setup
+	@$(BUN) test/hardening/soak-svid.ts $(ARGS)
 
 build: setup
 	@$(BUN) tools/build.ts

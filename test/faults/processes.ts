@@ -30,7 +30,7 @@ export interface Mesh {
   readonly dir: string;
   readonly client: KubeClient;
   /** Starts API server and control plane, on whatever ports are free; resolves when they answer. */
-  startDev(): Promise<void>;
+  startDev(...flags: readonly string[]): Promise<void>;
   /** SIGKILL. */
   killDev(): Promise<void>;
   /** Starts `weft run` for the load application; resolves when the API server is told that it is ready. */
@@ -74,10 +74,10 @@ class Processes implements Mesh {
     });
   }
 
-  async startDev(): Promise<void> {
+  async startDev(...flags: readonly string[]): Promise<void> {
     const ports = ["api", "xds", "plain-xds", "debug"].flatMap((p) => [`--${p}-port`, "0"]);
     const before = this.dev === undefined ? undefined : await this.told().catch(() => undefined);
-    this.dev = this.spawn("dev", ["dev", "--data-dir", join(this.dir, "data"), ...ports]);
+    this.dev = this.spawn("dev", ["dev", "--data-dir", join(this.dir, "data"), ...ports, ...flags]);
     await eventually(async () => {
       const now = await this.told();
       return now !== undefined && now !== before;
