@@ -3,7 +3,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { ClusterSchema } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
 import { ClusterLoadAssignmentSchema } from "../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
-import type { ClusterConfig, RouteConfig } from "../config/index.ts";
+import type { ClusterConfig, RouteConfig, VirtualHostConfig } from "../config/index.ts";
 import {
   type CompiledCluster,
   type CompiledEndpoints,
@@ -257,6 +257,14 @@ describe("routes", () => {
     expect(made.action).toMatchObject({
       retry: { numRetries: 3, budget: { key: "k", ratio: 0.5, minPerSecond: 1, ttlMs: 5000 } },
     });
+  });
+
+  test("take the virtual host's wish to count tries, towards the upstream and in the answer", () => {
+    const host = (more: JsonObject): VirtualHostConfig =>
+      good<CompiledRoute>(table({ route: { cluster: "c" } }, more)).config.virtualHosts[0]!;
+    expect(host({ includeRequestAttemptCount: true })).toMatchObject({ requestAttemptCount: true });
+    expect(host({ includeAttemptCountInResponse: true })).toMatchObject({ responseAttemptCount: true });
+    expect(Object.keys(host({}))).not.toContain("requestAttemptCount");
   });
 
   test("run header operations from the route outwards, as Envoy does", () => {
