@@ -8,7 +8,19 @@ test("60 garbage connections to each port: no push is missed, nothing is a fault
   expect(result.missed).toEqual([]);
   expect(result.pushes).toBeGreaterThan(10);
   expect(Object.keys(result.ports)).toEqual([
-    ...["xds", "ca", "api", "debug", "mesh", "outbound", "plaintext", "admin", "metrics", "ready"],
+    ...[
+      "xds",
+      "plain xds",
+      "ca",
+      "api",
+      "debug",
+      "mesh",
+      "outbound",
+      "plaintext",
+      "admin",
+      "metrics",
+      "ready",
+    ],
   ]);
   for (const [name, { stood, answered }] of Object.entries(result.ports)) {
     expect([name, stood]).toEqual([name, 60]);

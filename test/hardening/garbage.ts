@@ -172,6 +172,13 @@ async function trustOf(mesh: Mesh): Promise<Trust> {
   return { caPem, ca: { key, pem: caPem, subject: Buffer.from(parseCertificates(caPem)[0]!.subject) } };
 }
 
+/** Only `weft dev` says where it is. */
+function plainXds(mesh: Mesh): string {
+  const address = /\(TLS\), (\S+) \(plain/.exec(mesh.logs(Number.POSITIVE_INFINITY))?.[1];
+  if (address === undefined) throw new Error(`no plain xDS port is told:\n${mesh.logs()}`);
+  return address;
+}
+
 async function targetsOf(
   mesh: Mesh,
   member: Member,
@@ -212,6 +219,7 @@ async function targetsOf(
   const host = member.address;
   return [
     { name: "xds", ...at(map.data["xdsAddress"]!), tls: h2, payload: grpc(adsPath) },
+    { name: "plain xds", ...at(plainXds(mesh)), payload: grpc(adsPath) },
     { name: "ca", ...at(map.data["xdsAddress"]!), tls: h2, payload: grpc(caPath) },
     {
       name: "api",

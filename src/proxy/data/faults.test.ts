@@ -112,3 +112,26 @@ test("a peer's broken TLS record ends its connection: counted, not logged as a b
   next.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   await next.inbox.match(/heard$/);
 });
+
+test("lines below the level that is wanted are not posted", async () => {
+  const backend = answering(() => ok("heard"));
+  const plane = meshPlane(backend.port);
+  cleanups.push(
+    () => plane.stop(),
+    () => backend.stop(),
+  );
+  const refused = (): number => plane.posted.filter((m) => m.kind === "log" && m.level === "debug").length;
+  const stranger = async (): Promise<void> => {
+    const { inbox } = await connectTls(plane.port("mesh"), {});
+    await inbox.until(() => inbox.closed);
+  };
+  await stranger();
+  expect(refused()).toBe(1);
+  plane.handle({ kind: "log-level", level: "info" });
+  await stranger();
+  expect(refused()).toBe(1);
+  plane.handle({ kind: "log-level", level: "debug" });
+  await stranger();
+  expect(refused()).toBe(2);
+  expect(plane.metric("envoy_listener_ssl_connection_error")).toBe(3);
+});
