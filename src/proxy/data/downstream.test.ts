@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { createConnection } from "node:net";
 import {
   answering,
   change,
@@ -56,6 +57,46 @@ describe("HTTP/1.1 through the data plane", () => {
     expect([...client.inbox.text.matchAll(/<(\d+)>/g)].map((m) => Number(m[1]))).toEqual(
       Array.from({ length: 100 }, (_, i) => i + 1),
     );
+  });
+
+  test("answers a megabyte of pipelined requests that comes at once, in order, none refused", async () => {
+    let answers = 0;
+    const backend = origin((socket) => {
+      const requests = socket.inbox.text.split("\r\n\r\n").length - 1;
+      socket.inbox.text = "";
+      for (let i = 0; i < requests; i++) socket.send(ok(`<${++answers}>`));
+    });
+    const count = 35_000;
+    const socket = createConnection(proxy(backend), "127.0.0.1");
+    const chunks: Buffer[] = [];
+    const ended = new Promise<void>((resolve) => {
+      socket.on("data", (bytes) => {
+        chunks.push(bytes);
+        if (bytes.includes(`<${count}>`)) resolve();
+      });
+      socket.on("close", resolve);
+    });
+    socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(count));
+    await ended;
+    socket.destroy();
+    const numbers = [
+      ...Buffer.concat(chunks)
+        .toString("latin1")
+        .matchAll(/<(\d+)>/g),
+    ];
+    expect(numbers.length).toBe(count);
+    expect(numbers.every((m, i) => Number(m[1]) === i + 1)).toBe(true);
+  }, 20_000);
+
+  test("hears that a client has gone though the next request waits already", async () => {
+    const backend = origin();
+    const client = await connect(proxy(backend));
+    client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2));
+    await backend.accepted(1);
+    await backend.connections[0]!.inbox.match(/\r\n\r\n$/);
+    client.end();
+    await backend.connections[0]!.inbox.until(() => backend.connections[0]!.inbox.closed);
+    expect(backend.connections[0]!.inbox.text.match(/GET/g)?.length).toBe(1);
   });
 
   test("passes a chunked body and its answer", async () => {

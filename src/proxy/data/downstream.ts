@@ -17,7 +17,7 @@ import {
 import { beginRequest, endRequest } from "./accounting.ts";
 import { Answer } from "./answer.ts";
 import { Deadlines, requestTimer } from "./deadlines.ts";
-import { drainLimitBytes, highWatermarkBytes, lowWatermarkBytes } from "./limits.ts";
+import { drainLimitBytes, highWatermarkBytes, lowWatermarkBytes, pipelinedHoldBytes } from "./limits.ts";
 import {
   headersTimeout,
   type LocalReply,
@@ -123,7 +123,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.writer.flush();
     if (this.active) this.touch();
     else if (!this.closing && !this.nextDue) this.between();
-    this.gate.set(stopPipelined, this.parser.buffered > 0);
+    this.gate.set(stopPipelined, this.parser.buffered > pipelinedHoldBytes);
   }
 
   /** No request is being served: the head of one has begun, or the connection is idle. */

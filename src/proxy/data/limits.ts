@@ -7,6 +7,11 @@ export const lowWatermarkBytes = 16 * 1024;
 export const replayLimitBytes = 64 * 1024;
 /** Unread request body that is read and dropped after an early answer, to keep the connection; beyond: close. */
 export const drainLimitBytes = 64 * 1024;
+/**
+ * Bytes of requests behind the present one that are read: a connection that is not read does not tell that its client
+ * has gone. Beyond, reading stops; the parser takes one read more.
+ */
+export const pipelinedHoldBytes = 16 * 1024;
 /** How long a connection that is to close waits for the peer to read the answer (Envoy delayed_close_timeout: 1 s). */
 export const delayedCloseMs = 1000;
 /** Time for a TLS handshake with a downstream, and in the upstream within the connect time-out. */

@@ -5,6 +5,7 @@ import type { PathOptions } from "../../wire/http/index.ts";
 import { defaultHttp1Limits, type Http1Limits } from "../../wire/http1/index.ts";
 import type { HttpManagerConfig, ListenerConfig, Owner } from "../config/index.ts";
 import type { AccessLogger } from "./access-log.ts";
+import { pipelinedHoldBytes } from "./limits.ts";
 import type { Plane } from "./plane.ts";
 
 export interface Manager {
@@ -53,6 +54,8 @@ export function createManager(
     owner: place.owner,
     limits: {
       ...defaultHttp1Limits,
+      // What is held when reading stops, and the one read that brought it there.
+      maxPipelinedBytes: defaultHttp1Limits.maxPipelinedBytes + pipelinedHoldBytes,
       maxHeaderBytes: config.maxHeaderBytes || defaultHttp1Limits.maxHeaderBytes,
       maxHeaderCount: config.maxHeaderCount || defaultHttp1Limits.maxHeaderCount,
     },

@@ -64,7 +64,7 @@ export class RequestParser {
     return this.failure;
   }
 
-  /** Bytes held behind an unanswered request: stop reading the socket while this is not 0. */
+  /** Bytes held behind an unanswered request: stop reading the socket when there are enough of them. */
   get buffered(): number {
     return this.held.length;
   }
