@@ -12,6 +12,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "8" },
     away: { type: "string", default: "60" },
     after: { type: "string", default: "15" },
+    apart: { type: "boolean", default: false },
   },
 });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -38,6 +39,7 @@ async function outage(): Promise<boolean> {
     rounds: Number(values.rounds),
     awaySeconds: Number(values.away),
     afterSeconds: Number(values.after),
+    apart: values.apart,
     say,
   });
   say(

@@ -15,6 +15,8 @@ export interface OutageOptions {
   /** How long nobody answers, and how long it is watched afterwards. */
   readonly awaySeconds: number;
   readonly afterSeconds: number;
+  /** Only the control plane is killed; the API server is another process and stays. */
+  readonly apart?: boolean;
   readonly say?: (line: string) => void;
 }
 
@@ -132,7 +134,7 @@ function watchEndpoints(caller: Member) {
 }
 
 export async function runOutage(options: OutageOptions): Promise<OutageResult> {
-  const mesh = createMesh();
+  const mesh = createMesh(options.apart ?? false);
   const say = options.say ?? (() => {});
   try {
     await mesh.startDev();

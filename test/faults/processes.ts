@@ -1,5 +1,5 @@
 /** Real processes of a mesh, each with its log in one folder, to be killed and started again. */
-import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/base/index.ts";
@@ -29,9 +29,9 @@ export interface Member {
 export interface Mesh {
   readonly dir: string;
   readonly client: KubeClient;
-  /** Starts API server and control plane, on whatever ports are free; resolves when they answer. */
+  /** Starts the control plane (and the API server with it), on whatever ports are free; resolves when it answers. */
   startDev(...flags: readonly string[]): Promise<void>;
-  /** SIGKILL. */
+  /** SIGKILL to what startDev started. */
   killDev(): Promise<void>;
   /** Starts `weft run` for the load application; resolves when the API server is told that it is ready. */
   add(service: string, version: string): Promise<Member>;
@@ -47,6 +47,8 @@ interface Entry extends KubeObject {
 }
 
 class Processes implements Mesh {
+  private readonly apart: boolean;
+  private api: Bun.Subprocess | undefined;
   readonly dir = mkdtempSync(join(tmpdir(), "weft-faults-"));
   private readonly kubeconfig = join(this.dir, "data/kubeconfig");
   private readonly names = new Set<string>();
@@ -54,17 +56,25 @@ class Processes implements Mesh {
   private dev: Bun.Subprocess | undefined;
   private known: KubeClient | undefined;
 
+  constructor(apart: boolean) {
+    this.apart = apart;
+  }
+
   get client(): KubeClient {
     this.known ??= createKubeClient(loadKubeconfig({ path: this.kubeconfig }), { clock: systemClock });
     return this.known;
   }
 
   private spawn(name: string, words: readonly string[]): Bun.Subprocess {
+    return this.start(name, [...weft, ...words]);
+  }
+
+  private start(name: string, command: readonly string[]): Bun.Subprocess {
     this.names.add(name);
     const log = openSync(join(this.dir, `${name}.log`), "a", 0o600);
     const env: Record<string, string> = { ...(process.env as Record<string, string>) };
     for (const key of Object.keys(env)) if (/_proxy$/i.test(key)) delete env[key];
-    return Bun.spawn([...weft, ...words], {
+    return Bun.spawn([...command], {
       cwd: this.dir,
       env,
       stdin: "ignore",
@@ -75,9 +85,18 @@ class Processes implements Mesh {
   }
 
   async startDev(...flags: readonly string[]): Promise<void> {
-    const ports = ["api", "xds", "plain-xds", "debug"].flatMap((p) => [`--${p}-port`, "0"]);
     const before = this.dev === undefined ? undefined : await this.told().catch(() => undefined);
-    this.dev = this.spawn("dev", ["dev", "--data-dir", join(this.dir, "data"), ...ports, ...flags]);
+    const data = join(this.dir, "data");
+    const any = ["--xds-port", "0", "--debug-port", "0", ...flags];
+    if (this.apart) {
+      this.api ??= this.start("api", [process.execPath, join(import.meta.dir, "api-server.ts"), data, "0"]);
+      await eventually(async () => existsSync(this.kubeconfig), 20_000);
+      const strict = ["--default-mtls", "strict"];
+      this.dev = this.spawn("dev", ["control-plane", "--kubeconfig", this.kubeconfig, ...strict, ...any]);
+    } else {
+      const ports = ["--api-port", "0", "--plain-xds-port", "0", ...any];
+      this.dev = this.spawn("dev", ["dev", "--data-dir", data, ...ports]);
+    }
     await eventually(async () => {
       const now = await this.told();
       return now !== undefined && now !== before;
@@ -157,10 +176,12 @@ class Processes implements Mesh {
     };
     await Promise.all(this.members.map((m) => end(m.process)));
     await end(this.dev);
+    await end(this.api);
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
 
-export function createMesh(): Mesh {
-  return new Processes();
+/** `apart`: API server and control plane are processes of their own, and only the latter is killed. */
+export function createMesh(apart = false): Mesh {
+  return new Processes(apart);
 }

@@ -4,6 +4,7 @@ import type { GrpcChannel } from "../../wire/grpc/index.ts";
 import { aggregated, typeUrl } from "../protocol/index.ts";
 import { type ClientOptions, createClient, type FeedPlan, type XdsClient } from "./client.ts";
 import { deltaDialect, sotwDialect } from "./dialect.ts";
+import { limits } from "./limits.ts";
 import { streamFeed } from "./stream-feed.ts";
 import type { NodeIdentity } from "./types.ts";
 
@@ -36,6 +37,7 @@ export function createXdsClient(options: XdsClientOptions): XdsClient {
           dialect: delta ? deltaDialect() : sotwDialect(),
           node,
           nodeOnce: true,
+          reconnectMaxMs: limits.sidecarReconnectMaxMs,
           clock,
           rng,
           log,

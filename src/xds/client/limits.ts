@@ -3,6 +3,8 @@ export const limits = {
   /** Reconnect: full jitter between nothing and this, doubled up to the last (Envoy: 0.5 to 30 s). */
   reconnectBaseMs: 500,
   reconnectMaxMs: 30_000,
+  /** A sidecar's: each attempt asks where the control plane is by now, so it shall not be long in coming. */
+  sidecarReconnectMaxMs: 10_000,
   /** Responses of one feed received and not yet applied; a server keeps one outstanding a type. */
   maxQueuedResponses: 64,
   /** A NACK's text. */

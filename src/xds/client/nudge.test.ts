@@ -26,11 +26,11 @@ test("a nudge ends the pause after a failure, and disturbs nothing else", async 
   await client.start();
   await settle();
   for (let i = 0; i < 8; i++) {
-    clock.advance(limits.reconnectMaxMs);
+    clock.advance(limits.sidecarReconnectMaxMs);
     await settle();
   }
   const before = asked;
-  clock.advance(limits.reconnectMaxMs / 2);
+  clock.advance(limits.sidecarReconnectMaxMs / 2);
   await settle();
   expect(asked).toBe(before);
   up = true;

@@ -17,6 +17,8 @@ export interface StreamFeedOptions {
   readonly node: NodeIdentity;
   /** The node travels with the first request of a stream only, not with each. */
   readonly nodeOnce: boolean;
+  /** Longest pause between attempts; default limits.reconnectMaxMs. */
+  readonly reconnectMaxMs?: number;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
@@ -44,7 +46,8 @@ class StreamFeed implements Feed {
   constructor(options: StreamFeedOptions, host: FeedHost) {
     this.options = options;
     this.host = host;
-    this.wait = backoff({ baseMs: limits.reconnectBaseMs, maxMs: limits.reconnectMaxMs, rng: options.rng });
+    const maxMs = options.reconnectMaxMs ?? limits.reconnectMaxMs;
+    this.wait = backoff({ baseMs: limits.reconnectBaseMs, maxMs, rng: options.rng });
   }
 
   get status(): FeedStatus {
