@@ -70,7 +70,7 @@ describe("HTTP/1.1 through the data plane", () => {
     const socket = createConnection(proxy(backend), "127.0.0.1");
     const chunks: Buffer[] = [];
     const ended = new Promise<void>((resolve) => {
-      socket.on("data", (bytes) => {
+      socket.on("data", (bytes: Buffer) => {
         chunks.push(bytes);
         if (bytes.includes(`<${count}>`)) resolve();
       });
