@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../base/index.ts";
-import { createTestCa } from "../../testkit/index.ts";
 import { fakeClock } from "../../testkit/fake-clock.ts";
+import { createTestCa } from "../../testkit/index.ts";
 import { parseWarnings } from "./error.ts";
 import {
   createKubeClient,
