@@ -35,15 +35,18 @@ export function createTransport(
   let config = initial;
   let tls = tlsOf(config);
 
-  /** A server that cannot be reached, or does not know us any more, may be another one by now. */
-  function follow(): void {
+  /** A server that cannot be reached, or does not know us any more, may be another one by now. True: it is. */
+  function follow(): boolean {
     const now = config.reload?.();
-    if (now === undefined) return;
+    if (now === undefined) return false;
+    const moved = now.server !== config.server;
     config = now;
     tls = tlsOf(now);
+    return moved;
   }
 
-  async function send(init: Exchange, signal: AbortSignal | undefined): Promise<Response> {
+  /** `again`: this is the second try, at where the server went. */
+  async function send(init: Exchange, signal: AbortSignal | undefined, again = false): Promise<Response> {
     const headers: Record<string, string> = { accept: "application/json", "user-agent": "weft" };
     const token = config.token?.();
     if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
@@ -65,27 +68,11 @@ export function createTransport(
       return response;
     } catch (error) {
       const failure = unreachable(config, init, error);
-      if (failure.reason !== "Aborted") follow();
+      const moved = failure.reason !== "Aborted" && follow();
+      // Refused means that not a byte was sent: whatever it asks for, it may be asked elsewhere.
+      if (moved && !again && refused(error)) return send(init, signal, true);
       throw failure;
     }
-  }
-
-  async function parsed<T>(init: Exchange, response: Response): Promise<T> {
-    const text = new TextDecoder().decode(await readAll(response, init));
-    let body: unknown;
-    try {
-      body = JSON.parse(text);
-    } catch {
-      body = undefined;
-    }
-    if (!response.ok) throw errorFromBody(response.status, body, `${init.method} ${init.path}`);
-    if (body === undefined)
-      throw new KubeError({
-        status: response.status,
-        reason: "InvalidResponse",
-        message: `${init.method} ${init.path}: the answer is no JSON`,
-      });
-    return body as T;
   }
 
   return {
@@ -116,6 +103,30 @@ export function createTransport(
       return response.body;
     },
   };
+}
+
+/** The JSON of an answer; rejects with KubeError where its status is no success. */
+async function parsed<T>(init: Exchange, response: Response): Promise<T> {
+  const text = new TextDecoder().decode(await readAll(response, init));
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = undefined;
+  }
+  if (!response.ok) throw errorFromBody(response.status, body, `${init.method} ${init.path}`);
+  if (body === undefined)
+    throw new KubeError({
+      status: response.status,
+      reason: "InvalidResponse",
+      message: `${init.method} ${init.path}: the answer is no JSON`,
+    });
+  return body as T;
+}
+
+function refused(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return code === "ECONNREFUSED" || code === "ConnectionRefused";
 }
 
 function unreachable(config: KubeConfig, init: Exchange, error: unknown): KubeError {
