@@ -141,6 +141,32 @@ describe("mutual TLS between two data planes", () => {
     expect(out.metric("envoy_cluster_upstream_cx_total")).toBe(1);
   });
 
+  test("a relayed TCP connection is opened and closed under both principals", async () => {
+    const backend = answering(() => ok("relayed"));
+    const { out } = meshPair(backend);
+    const tcp = {
+      kind: "tcp",
+      cluster: "origin",
+      statPrefix: "t",
+      idleTimeoutMs: 0,
+      accessLogs: [],
+    } as const;
+    const chains = [{ ...listener().filterChains[0]!, filter: tcp }];
+    expect(out.apply([change.listener(listener({ name: "tcp", filterChains: chains }))])).toEqual([]);
+    const client = await connect(out.port("tcp"));
+    client.send("GET / HTTP/1.1\r\nHost: reviews\r\nConnection: close\r\n\r\n");
+    await client.inbox.match(/relayed$/);
+    client.end();
+    const count = (what: string): number =>
+      out.metric(`istio_tcp_connections_${what}_total`, {
+        source_principal: spiffe("productpage"),
+        destination_principal: spiffe("reviews"),
+      });
+    while (count("closed") === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect([count("opened"), count("closed")]).toEqual([1, 1]);
+    expect(out.metric("istio_tcp_connections_opened_total")).toBe(1);
+  });
+
   test("peer metadata never reaches the application", async () => {
     const backend = origin((socket) => {
       if (socket.inbox.text.endsWith("\r\n\r\n")) socket.send(ok("x"));

@@ -3,9 +3,13 @@ import type { FilterChainConfig, ListenerConfig } from "../config/index.ts";
 import type { Cluster, Host } from "./cluster.ts";
 import type { Plane } from "./plane.ts";
 import { type ConnectionInfo, flag, StreamInfo } from "./stream-info.ts";
-import type { TcpRelay } from "./tcp.ts";
+import type { TcpRecord } from "./tcp.ts";
+import type { TcpSeries } from "./telemetry.ts";
 
-/** What is known of a connection when it begins; the result counts and logs it when it ends. */
+/**
+ * What is known of a connection when it begins; the result counts and logs it. It is counted as opened when it is known
+ * who the upstream is, so that opened and closed ones carry the same labels.
+ */
 export function recordTcp(
   plane: Plane,
   direction: ListenerConfig["direction"],
@@ -15,23 +19,37 @@ export function recordTcp(
     readonly connection: ConnectionInfo;
     readonly filter: Extract<FilterChainConfig["filter"], { kind: "tcp" }>;
   },
-): (relay: TcpRelay) => void {
+): TcpRecord {
   const info = new StreamInfo(of.connection);
   info.reset(plane.clock.now(), plane.clock.wall());
   info.cluster = of.cluster;
   info.clusterName = of.cluster.name;
   info.host = of.host;
   const { row } = plane.metrics;
-  row[plane.telemetry.tcp(info, direction, plane.principal).opened]!++;
-  return (relay) => {
-    if (relay.failed) info.flags |= flag.upstreamConnectionFailure;
-    info.bytesReceived = relay.received;
-    info.bytesSent = relay.sent;
-    const series = plane.telemetry.tcp(info, direction, plane.principal);
-    row[series.closed]!++;
-    row[series.sent]! += relay.sent;
-    row[series.received]! += relay.received;
-    const now = plane.clock.now();
-    for (const config of of.filter.accessLogs) plane.accessLogger(config).log(info, now);
+  const series = (): TcpSeries => plane.telemetry.tcp(info, direction, plane.principal);
+  let opened = false;
+  const open = (): void => {
+    if (opened) return;
+    opened = true;
+    row[series().opened]!++;
+  };
+  return {
+    connected(principal, trusted) {
+      info.upstreamPrincipal = principal;
+      info.upstreamTrusted = trusted;
+      open();
+    },
+    ended(relay) {
+      if (relay.failed) info.flags |= flag.upstreamConnectionFailure;
+      open();
+      info.bytesReceived = relay.received;
+      info.bytesSent = relay.sent;
+      const slots = series();
+      row[slots.closed]!++;
+      row[slots.sent]! += relay.sent;
+      row[slots.received]! += relay.received;
+      const now = plane.clock.now();
+      for (const config of of.filter.accessLogs) plane.accessLogger(config).log(info, now);
+    },
   };
 }

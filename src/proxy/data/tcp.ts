@@ -31,6 +31,14 @@ class Side {
   }
 }
 
+/** Who counts and logs a connection. */
+export interface TcpRecord {
+  /** The upstream stands: its verified identity, and whether it is the mesh's (Transport.trusts). */
+  connected(principal: string, trusted: boolean): void;
+  /** Once, whether it stood or not. */
+  ended(relay: TcpRelay): void;
+}
+
 /** The downstream's SocketUser; `upstream` is the other side's. */
 export class TcpRelay implements SocketUser, Timed {
   private readonly runtime: Runtime;
@@ -41,7 +49,7 @@ export class TcpRelay implements SocketUser, Timed {
   private readonly timer = new TimerEntry(this, 0);
   private readonly idleMs: number;
   /** Counts and logs the connection when it is over. */
-  private readonly record: ((relay: TcpRelay) => void) | null;
+  private readonly record: TcpRecord | null;
   /** Bytes from and to the downstream. */
   received = 0;
   sent = 0;
@@ -61,7 +69,7 @@ export class TcpRelay implements SocketUser, Timed {
       readonly host: Host;
       readonly idleTimeoutMs: number;
       readonly owner: TcpOwner;
-      readonly record?: (relay: TcpRelay) => void;
+      readonly record?: TcpRecord;
     },
   ) {
     this.runtime = runtime;
@@ -88,12 +96,13 @@ export class TcpRelay implements SocketUser, Timed {
 
   private upstreamUser(cluster: Cluster, host: Host): SocketUser {
     return {
-      onOpen: (socket: Socket, _tls: TlsInfo | null) => {
+      onOpen: (socket: Socket, tls: TlsInfo | null) => {
         if (this.gone) {
           socket.terminate();
           return;
         }
         this.connected = true;
+        this.record?.connected(tls?.principal ?? "", host.transport.trusts(tls));
         this.up.writer.socket = socket;
         this.up.writer.drain();
         if (this.up.finished && this.up.writer.queued === 0) socket.shutdown();
@@ -214,7 +223,7 @@ export class TcpRelay implements SocketUser, Timed {
     }
     this.up.writer.socket?.end();
     this.down.writer.socket?.end();
-    this.record?.(this);
+    this.record?.ended(this);
     this.owner.onGone(this);
   }
 }
