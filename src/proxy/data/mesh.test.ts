@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { type IssuingCa, issue, issuingCa } from "../../testkit/issue.ts";
+import { chain, sni, spiffe } from "../../testkit/mesh-tls.ts";
 import type { ListenerConfig, SecretChange, UpstreamTls } from "../config/index.ts";
 import {
   answering,
   change,
   connect,
   endpoint,
-  httpDefaults,
   listener,
   type Origin,
   ok,
@@ -21,8 +21,6 @@ const cleanups: (() => void)[] = [];
 afterEach(() => {
   for (const c of cleanups.splice(0)) c();
 });
-
-const spiffe = (sa: string): string => `spiffe://cluster.local/ns/default/sa/${sa}`;
 
 function identity(ca: IssuingCa, sa: string): readonly SecretChange[] {
   const issued = issue({ ca, spiffe: spiffe(sa) });
@@ -39,7 +37,7 @@ function give(plane: TestPlane, secrets: readonly SecretChange[]): void {
 const upstreamTls = (allowed: string): UpstreamTls => ({
   certSecret: "default",
   validation: { caSecret: "ROOTCA", sans: [{ kind: "exact", value: spiffe(allowed) }], mode: "spiffe" },
-  sni: "outbound_.80_._.reviews.default.svc.cluster.local",
+  sni,
   alpn: ["http/1.1"],
   minVersion: 772,
   maxVersion: 772,
@@ -49,27 +47,7 @@ const meshListener = (): ListenerConfig => ({
   ...listener(),
   name: "mesh",
   direction: "inbound",
-  filterChains: [
-    {
-      name: "80",
-      serverNames: ["outbound_.80_._.reviews.default.svc.cluster.local"],
-      alpn: ["http/1.1"],
-      transportProtocol: "tls",
-      tls: {
-        certSecret: "default",
-        requireClientCertificate: true,
-        validation: {
-          caSecret: "ROOTCA",
-          sans: [{ kind: "prefix", value: "spiffe://cluster.local/" }],
-          mode: "spiffe",
-        },
-        alpn: ["http/1.1"],
-        minVersion: 772,
-        maxVersion: 772,
-      },
-      filter: { kind: "http", http: httpDefaults },
-    },
-  ],
+  filterChains: [chain()],
 });
 
 /** client -> outbound plane -> mutual TLS -> inbound plane -> origin. */
