@@ -4,7 +4,7 @@ BUN := .tools/node_modules/.bin/bun
 SETUP := .cache/setup-$(BUN_VERSION)
 export WEFT_BUN := $(abspath $(BUN))
 
-.PHONY: crash outage setup demo test check fix bench soak build clean garbage soak-svid
+.PHONY: crash outage rolling setup demo test check fix bench soak build clean garbage soak-svid
 
 setup: $(SETUP)
 
@@ -48,6 +48,10 @@ crash: setup
 ## API server and control plane killed again and again under load (ARGS="--rate 500 --away 600 --rounds 1"): 11 minutes.
 outage: setup
 	@$(BUN) test/faults/main.ts outage $(ARGS)
+
+## 20 restarts of instances, one after the other, under load (ARGS="--restarts 100 --rate 500"): one minute.
+rolling: setup
+	@$(BUN) test/faults/main.ts rolling $(ARGS)
 
 ## 1,000 garbage connections to each port while a stream takes pushes: half a minute. ARGS="connections seed".
 garbage: setup

@@ -1,7 +1,8 @@
-/** `make crash` and `make outage`: the long forms of this folder's tests, with figures. */
+/** `make crash`, `make outage` and `make rolling`: the long forms of this folder's tests, with figures. */
 import { parseArgs } from "node:util";
 import { runCrashes } from "./crash.ts";
 import { runOutage } from "./outage.ts";
+import { runRolling } from "./rolling.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -12,6 +13,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "8" },
     away: { type: "string", default: "60" },
     after: { type: "string", default: "15" },
+    restarts: { type: "string", default: "20" },
     apart: { type: "boolean", default: false },
   },
 });
@@ -51,4 +53,20 @@ async function outage(): Promise<boolean> {
   return ok;
 }
 
-process.exitCode = (await (positionals[0] === "crash" ? crash() : outage())) ? 0 : 1;
+const mean = (list: readonly number[]): string =>
+  (list.reduce((a, b) => a + b, 0) / Math.max(1, list.length)).toFixed(0);
+
+async function rolling(): Promise<boolean> {
+  const r = await runRolling({ perSecond: Number(values.rate), restarts: Number(values.restarts), say });
+  say(
+    `${r.sent} requests, statuses ${JSON.stringify(r.statuses)}; ${r.stopMs.length} restarts, ` +
+      `stopped in ${mean(r.stopMs)} ms, served again after ${mean(r.startMs)} ms on average`,
+  );
+  for (const failure of r.failures) say(`failed: ${failure}`);
+  const ok = r.statuses["200"] === r.sent;
+  say(ok ? "no request failed" : "not as promised");
+  return ok;
+}
+
+const runs: Readonly<Record<string, () => Promise<boolean>>> = { crash, outage, rolling };
+process.exitCode = (await runs[positionals[0] ?? ""]?.()) ? 0 : 1;
