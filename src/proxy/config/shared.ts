@@ -1,6 +1,7 @@
 /**
  * Shared memory between the agent and the data threads: one Int32Array (Atomics) with a block a cluster and a block
- * an endpoint, so that breaker limits, retry budgets and ejections hold for the process, not for a thread.
+ * an endpoint, so that breaker limits, retry budgets and ejections hold for the process, not for a thread. What a thread
+ * holds of the counts stands at the same words of its ledger (WorkerInit.ledger), an array that it alone writes.
  */
 
 /** Words of a cluster's block, at ClusterConfig.slot. */
