@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { KubeError } from "../../kube/client/index.ts";
 import type { ProxySync } from "../control-plane/index.ts";
 import { clockLook } from "./api.ts";
+import { checkKinds } from "./kinds.ts";
 import { limits } from "./limits.ts";
 import { filesLook, portsLook, wildcardPorts } from "./machine.ts";
 import { versionOfHolder } from "./plane.ts";
@@ -112,6 +114,35 @@ describe("instances", () => {
     expect(results("1.0.0", "1.0.0", [sync("a")])).toEqual(["ok", "ok"]);
     expect(results("1.1.0", "1.0.0", [sync("a", {}, "0.9.0")])).toEqual(["warning", "warning"]);
     expect(results("1.0.0", undefined)).toEqual(["skipped", "skipped"]);
+  });
+});
+
+describe("kinds", () => {
+  const client = (groups: Readonly<Record<string, readonly string[]>>) => ({
+    async raw<T>(path: string): Promise<T> {
+      const names = groups[path];
+      if (names === undefined) throw new KubeError({ status: 404, reason: "NotFound", message: path });
+      return { resources: names.map((name) => ({ name })) } as T;
+    },
+  });
+  const istio = ["workloadentries", "virtualservices", "destinationrules"];
+  const whole = {
+    "/apis/networking.istio.io/v1": istio,
+    "/apis/coordination.k8s.io/v1": ["leases"],
+    "/apis/security.istio.io/v1": ["peerauthentications"],
+    "/apis/linkerd.io/v1alpha2": ["serviceprofiles"],
+  };
+
+  test("all, one of the manifests' kinds missing, one that sidecars need missing", async () => {
+    expect((await checkKinds(client(whole))).result).toBe("ok");
+    const { "/apis/linkerd.io/v1alpha2": _gone, ...rest } = whole;
+    expect(await checkKinds(client(rest))).toMatchObject({
+      result: "warning",
+      detail: "missing: serviceprofiles.linkerd.io/v1alpha2",
+      mend: "`weft install --crds` adds them",
+    });
+    const bare = { "/apis/coordination.k8s.io/v1": ["leases"] };
+    expect((await checkKinds(client(bare))).result).toBe("error");
   });
 });
 
