@@ -267,6 +267,23 @@ describe("registration", () => {
     expect(r.entry()).toBeUndefined();
   });
 
+  test("an API server that hangs does not hold up a sidecar that goes", async () => {
+    const clock = fakeClock();
+    const hangs = () => new Promise<never>(() => {});
+    const client = { get: hangs, create: hangs, patch: hangs, delete: hangs } as never;
+    const registrar = new Registrar({ client, registration, clock, rng: seededRng(1), log });
+    registrar.start();
+    const stopped = registrar.stop();
+    clock.advance(limits.askApiMs);
+    await stopped;
+    const left = registrar.leave();
+    await settle();
+    clock.advance(limits.askApiMs);
+    await settle();
+    clock.advance(limits.registerAskMs);
+    await left;
+  });
+
   test("leaving while nobody answers ends, and says so only", async () => {
     const r = rig();
     await r.registrar.register();

@@ -63,11 +63,12 @@ export class Registrar {
     if (this.running) this.kick();
   }
 
-  /** Waits for what is under way, then does no more. */
+  /** Does no more; waits for what is under way, but not for a server that hangs. */
   async stop(): Promise<void> {
     this.running = false;
     this.timer?.cancel();
-    await this.busy;
+    const { busy } = this;
+    if (busy !== undefined) await within(this.options.clock, limits.askApiMs, () => busy).catch(() => {});
   }
 
   /** Stops and removes the WorkloadEntry; that it cannot be removed is said, and the control plane does it later. */
