@@ -25,6 +25,8 @@ export interface InstanceOptions {
   readonly port: number;
   /** The application's own port on 127.0.0.1; 0 or absent: the one of its last life, else a free one. */
   readonly appPort?: number;
+  /** A gRPC application that needs no proxy: it listens on the published port itself, mutual TLS included. */
+  readonly proxyless?: boolean;
   readonly serviceAccount?: string;
   readonly address?: string;
   /** Exactly this state folder; absent: the first free one below `stateRoot`. */
@@ -61,13 +63,16 @@ interface WorkloadEntry extends KubeObject {
 export async function allot(options: InstanceOptions, state: InstanceState): Promise<Instance> {
   const { service, version, namespace, log, clock } = options;
   const workload = [service, version, state.identity.suffix].filter(Boolean).join("-");
+  const { proxyless = false, port } = options;
   const hold = options.hold ?? machineHold;
-  const held = options.appPort
-    ? { port: options.appPort, release() {} }
+  const given = proxyless ? port : options.appPort;
+  const held = given
+    ? { port: given, release() {} }
     : allotPort({ last: lastPort(state.dir), rng: options.rng, hold });
   const appPort = held.port;
   const wanted = {
-    ...{ namespace, service, version, workload, port: options.port, appPort },
+    ...{ namespace, service, version, workload, port, appPort },
+    ...(proxyless && { meshPort: port }),
     serviceAccount: options.serviceAccount ?? service,
   };
   const kept = recall(

@@ -39,9 +39,13 @@ export function startProbing({ clock, probe, onChange }: ProbeOptions): Prober {
   };
 }
 
-/** GET on 127.0.0.1: 2xx and 3xx are ready, as for kubelet. Without a path: the port accepts. */
-export function applicationProbe(port: number, path: string | undefined): () => Promise<boolean> {
-  return path === undefined ? () => accepts(port) : () => answers(port, path);
+/** GET on 127.0.0.1: 2xx and 3xx are ready, as for kubelet. Without a path: the port accepts, on `address`. */
+export function applicationProbe(
+  port: number,
+  path: string | undefined,
+  address = "127.0.0.1",
+): () => Promise<boolean> {
+  return path === undefined ? () => accepts(address, port) : () => answers(port, path);
 }
 
 async function answers(port: number, path: string): Promise<boolean> {
@@ -58,9 +62,9 @@ async function answers(port: number, path: string): Promise<boolean> {
   }
 }
 
-async function accepts(port: number): Promise<boolean> {
+async function accepts(hostname: string, port: number): Promise<boolean> {
   try {
-    const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {}, error() {} } });
+    const socket = await Bun.connect({ hostname, port, socket: { data() {}, error() {} } });
     socket.end();
     return true;
   } catch {

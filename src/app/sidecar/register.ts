@@ -12,6 +12,8 @@ export interface Registration {
   readonly address: string;
   readonly port: number;
   readonly appPort: number;
+  /** Where it takes mutual TLS; absent: where sidecars do. */
+  readonly meshPort?: number;
   /** Name of the Lease that keeps it alive. */
   readonly lease: string;
 }
@@ -22,6 +24,7 @@ export const annotation = {
   /** Set by the control plane: every proxy has acknowledged that this endpoint drains. */
   drained: "weft.dev/drained",
   appPort: "weft.dev/app-port",
+  meshPort: "weft.dev/mesh-port",
   lease: "weft.dev/lease",
 } as const;
 
@@ -86,6 +89,8 @@ export async function register(
       ...entry.metadata.annotations,
       [annotation.draining]: null,
       [annotation.drained]: null,
+      // A life before may have had another kind of proxy.
+      ...(r.meshPort === undefined && { [annotation.meshPort]: null }),
     };
     await client.patch(
       refs.workloadEntry,
@@ -133,6 +138,7 @@ function workloadEntry(r: Registration, ready: boolean): KubeObject {
         [annotation.ready]: String(ready),
         [annotation.appPort]: String(r.appPort),
         [annotation.lease]: r.lease,
+        ...(r.meshPort !== undefined && { [annotation.meshPort]: String(r.meshPort) }),
       },
     },
     spec: {

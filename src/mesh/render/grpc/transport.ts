@@ -18,7 +18,9 @@ export function transportOf(target: Target): Transport {
   const serving = target.members.filter((m) => m.endpoint.ready || m.endpoint.draining);
   if (kind !== undefined) return { secure: kind === "mesh", members: serving };
   const secure = serving.filter((m) => m.secure);
-  if (secure.length === serving.length) return { secure: secure.length > 0, members: secure };
+  // While nobody serves, those who will again keep the transport as it is.
+  if (serving.length === 0) return { secure: target.members.some((m) => m.secure), members: [] };
+  if (secure.length === serving.length) return { secure: true, members: secure };
   const plain = serving.filter(takesPlaintext);
   return plain.length > 0 ? { secure: false, members: plain } : { secure: true, members: secure };
 }
