@@ -75,13 +75,14 @@ class Watch {
 
   begin(controller: ReadableStreamDefaultController<Uint8Array>): void {
     this.controller = controller;
-    // Bun sends no headers before the first byte, and clients wait for them.
-    this.write("\n");
+    // Bun sends no headers before the first byte, and clients wait for them. A blank, not an empty line: to
+    // Python's client an empty line is an event.
+    this.write(" ");
     this.unsubscribe = this.registry.store.watch((changes) => this.onChanges(changes));
     const seconds = this.query.timeoutSeconds || WATCH_DEFAULT_SECONDS;
     this.timers.push(
       this.clock.after(seconds * 1000, () => this.close()),
-      this.clock.every(WATCH_HEARTBEAT_MS, () => this.write("\n")),
+      this.clock.every(WATCH_HEARTBEAT_MS, () => this.write(" ")),
     );
     if (this.query.bookmarks) this.timers.push(this.clock.every(WATCH_BOOKMARK_MS, () => this.bookmark()));
     void this.catchUp().catch((e: unknown) => this.fail(e));
