@@ -19,7 +19,7 @@ export interface InputsOptions {
   readonly client: Pick<KubeClient, "listAll" | "watch" | "delete">;
   /**
    * `namespace/name` of a Lease that this very process renews: while its renewals do not come back by the watch, the
-   * silence of others proves nothing.
+   * silence of others proves nothing. It counts from when it was first seen: an account may not be allowed to write it.
    */
   readonly heartbeat?: string | undefined;
   readonly clock: Clock;
@@ -65,12 +65,11 @@ export class Inputs {
   private readonly withheldCopies = new WeakMap<KubeObject, KubeObject>();
   private initial = true;
   private readonly janitor: Janitor;
-  private heartbeatAt: number;
-  private heartbeatSince: number;
+  private heartbeatAt: number | undefined;
+  private heartbeatSince = 0;
 
   constructor(options: InputsOptions) {
     this.options = options;
-    this.heartbeatAt = this.heartbeatSince = options.clock.now();
     this.judge = new LeaseJudge(options.clock.now());
     this.janitor = new Janitor({ client: options.client, log: options.log });
     const shared = { clock: options.clock, rng: options.rng, log: options.log, optional: true };
@@ -135,7 +134,8 @@ export class Inputs {
     const key = keyOf(lease);
     const now = this.options.clock.now();
     if (key === this.options.heartbeat) {
-      if (now - this.heartbeatAt > limits.leaseSilentMs) this.heartbeatSince = now;
+      if (this.heartbeatAt !== undefined && now - this.heartbeatAt > limits.leaseSilentMs)
+        this.heartbeatSince = now;
       this.heartbeatAt = now;
     }
     this.judge.observe(key, mark, now);
@@ -163,7 +163,7 @@ export class Inputs {
   /** Since when other instances' renewals would be seen here. */
   private watchingSince(now: number): number | undefined {
     const { watchingSince } = this.leases;
-    if (watchingSince === undefined || this.options.heartbeat === undefined) return watchingSince;
+    if (watchingSince === undefined || this.heartbeatAt === undefined) return watchingSince;
     if (now - this.heartbeatAt > limits.leaseSilentMs) return undefined;
     return Math.max(watchingSince, this.heartbeatSince);
   }

@@ -146,6 +146,13 @@ describe("silence that proves nothing", () => {
     expect(rig.out()).toEqual(["c"]);
   });
 
+  test("a heartbeat that may not be written holds nobody back", async () => {
+    const rig = await start(["a", "b", "c"], { heartbeat });
+    await rig.pass(30, "a", "b", "c");
+    await rig.pass(12, "a", "b");
+    expect(rig.out()).toEqual(["c"]);
+  });
+
   test("without a heartbeat of our own, over half silent at once are held for a minute only", async () => {
     const rig = await start(["a", "b", "c"]);
     await rig.pass(30, "a", "b", "c");
