@@ -70,6 +70,8 @@ test("weft check: categories and marks for people, findings for programs, 0 wher
     expect(categories).toContain(c);
   const of = (check: string): Finding | undefined => report.items.find((i) => i.check === check);
   for (const check of [
+    "the kinds that Weft reads are served",
+    "their fields are kept",
     "the store takes writes",
     "xDS and CA answer under that root",
     "their proxies are connected",

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { seededRng } from "../../base/index.ts";
 import { KubeError } from "../../kube/client/index.ts";
 import type { ProxySync } from "../control-plane/index.ts";
 import { clockLook } from "./api.ts";
+import { checkFields, lost } from "./fields.ts";
 import { checkKinds } from "./kinds.ts";
 import { limits } from "./limits.ts";
 import { filesLook, portsLook, wildcardPorts } from "./machine.ts";
@@ -143,6 +145,44 @@ describe("kinds", () => {
     });
     const bare = { "/apis/coordination.k8s.io/v1": ["leases"] };
     expect((await checkKinds(client(bare))).result).toBe("error");
+  });
+});
+
+describe("fields", () => {
+  const rng = seededRng(1);
+  const client = (change: (kind: string, spec: unknown) => unknown) => ({
+    async create<T>(_ref: unknown, object: { kind?: string; spec?: unknown }): Promise<T> {
+      return { ...object, spec: change(object.kind ?? "", structuredClone(object.spec)) } as T;
+    },
+  });
+
+  test("what a foreign definition drops or refuses is named by its path", async () => {
+    expect((await checkFields(client((_, spec) => spec) as never, rng)).result).toBe("ok");
+    const dropping = client((kind, spec) => {
+      if (kind === "ServiceProfile")
+        delete (spec as { routes: { requestTimeout?: string }[] }).routes[0]!.requestTimeout;
+      return spec;
+    });
+    expect(await checkFields(dropping as never, rng)).toMatchObject({
+      result: "warning",
+      detail: "ServiceProfile loses spec.routes[0].requestTimeout",
+    });
+    const refusing = client((kind, spec) => {
+      if (kind === "DestinationRule")
+        throw new KubeError({ status: 422, reason: "Invalid", message: "no such mode" });
+      if (kind === "VirtualService")
+        throw new KubeError({ status: 404, reason: "NotFound", message: "not here" });
+      return spec;
+    });
+    expect((await checkFields(refusing as never, rng)).detail).toBe(
+      "DestinationRule is refused: no such mode",
+    );
+  });
+
+  test("lost() compares lists item by item and leaves additions alone", () => {
+    expect(lost({ a: [{ b: 1 }, { c: 2 }] }, { a: [{ b: 1, d: 1 }, {}], e: 1 })).toEqual(["spec.a[1].c"]);
+    expect(lost({ a: { b: 1 } }, undefined)).toEqual(["spec"]);
+    expect(lost({ a: false, b: 0 }, { a: false, b: 0 })).toEqual([]);
   });
 });
 

@@ -4,6 +4,7 @@ import type { KubeClient } from "../../kube/client/index.ts";
 import type { ProxySync } from "../control-plane/index.ts";
 import { askDebug, type PlaneRecord, planeRecord } from "../debug/index.ts";
 import { checkAnswers, checkApiCertificate, checkStoreFiles, checkWrites } from "./api.ts";
+import { checkFields } from "./fields.ts";
 import { checkKinds } from "./kinds.ts";
 import { checkMachine } from "./machine.ts";
 import { checkLives, checkPorts, checkRoot } from "./plane.ts";
@@ -43,6 +44,7 @@ export async function runChecks(options: CheckOptions): Promise<readonly Finding
     return findings;
   }
   add("api-server", await checkApiCertificate(options), await checkKinds(options.client));
+  add("api-server", await checkFields(options.client, options.rng));
   const { looks, skewMs } = await checkWrites(options);
   add("store", looks[0]!, ...checkStoreFiles(options.kubeconfig));
   add("clock", ...looks.slice(1));
