@@ -5,6 +5,7 @@ import { createAgent } from "../agent/index.ts";
 import { clusterWord, type FromWorker, metricRowWords, sharedWords, type ToWorker } from "../config/index.ts";
 import {
   change,
+  clusterDefaults,
   connect,
   endpoint,
   listener,
@@ -129,3 +130,80 @@ test("a thread whose module cannot be loaded fails the proxy's start at once and
   expect(failure).toMatch(/data thread 0 cannot start: .*no room here/);
   await agent.stop();
 });
+
+test("what a thread held when it died is taken back: connections, requests, active ones of endpoints", async () => {
+  const backend = origin();
+  const { port, release } = reserve();
+  let worker: Worker | undefined;
+  const agent = createAgent({
+    concurrency: 1,
+    createWorker: () => {
+      worker = new Worker(new URL("../../worker.ts", import.meta.url));
+      return worker;
+    },
+    node: { id: "n", peer },
+    clock: systemClock,
+    rng: seededRng(1),
+    log: createLogger({ sink: () => {} }),
+    lockAddress: async () => ({ release: () => {} }),
+  });
+  await agent.started;
+  const { slot: _, transport: __, ...host } = endpoint(backend.port, 0);
+  const assignment = {
+    type: "endpoints",
+    name: "origin",
+    endpoints: [{ ...host, transportMatch: {} }],
+  } as const;
+  const table = {
+    name: "routes",
+    virtualHosts: [{ name: "all", domains: ["*"], routes: [route("origin")] }],
+  };
+  const none = { secrets: [] } as const;
+  const { errors } = await agent.applyCompiled({
+    resources: [
+      {
+        resource: {
+          type: "cluster",
+          name: "origin",
+          config: clusterDefaults,
+          transportMatches: [],
+          assignment,
+          ...none,
+        },
+      },
+      { resource: { type: "route", name: "routes", config: table } },
+      {
+        resource: {
+          ...{ type: "listener", name: "main", config: listener({ port }), ...none },
+          ...{ inlineRoutes: [], routeTables: ["routes"] },
+        },
+      },
+    ],
+  });
+  expect(errors).toEqual([]);
+  release();
+  const clients: RawSocket[] = [];
+  for (let i = 0; i < 5; i++) {
+    const client = await connect(port);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    clients.push(client);
+  }
+  const counts = () => {
+    const [cluster] = agent.clusters();
+    return [
+      cluster!.counts["connections"],
+      cluster!.counts["requests"],
+      cluster!.endpoints[0]!.activeRequests,
+    ];
+  };
+  await backend.accepted(5);
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  while (counts().at(-1) !== 5) await turn();
+  expect(counts()).toEqual([5, 5, 5]);
+  const died = new Promise((resolve) => agent.on((e) => e.kind === "thread-died" && resolve(undefined)));
+  worker!.terminate();
+  await died;
+  expect(counts()).toEqual([0, 0, 0]);
+  await agent.stop();
+  backend.stop();
+}, 20_000);
