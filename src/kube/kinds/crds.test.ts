@@ -34,6 +34,9 @@ describe("definitions for a real cluster", () => {
     const walk = (node: Node, path: string, bad: string[]): void => {
       const open = node["x-kubernetes-preserve-unknown-fields"] ?? node["x-kubernetes-int-or-string"];
       if (node.type === undefined && open !== true) bad.push(path);
+      for (const value of (node["enum"] as readonly unknown[] | undefined) ?? [])
+        if (typeof value !== (node.type === "integer" ? "number" : node.type))
+          bad.push(`${path}: enum ${value}`);
       for (const key of Object.keys(node))
         if (key.startsWith("x-kubernetes-patch")) bad.push(`${path}: ${key}`);
       for (const [k, v] of Object.entries(node.properties ?? {})) walk(v, `${path}.${k}`, bad);
