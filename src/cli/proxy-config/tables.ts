@@ -37,6 +37,11 @@ function refused(rows: readonly { readonly source: DumpedResource }[]): readonly
   return [...new Set(rows.map((r) => r.source))].filter((s) => s.error !== "");
 }
 
+/** Not in effect yet, or not any more for long. */
+function pending({ state }: DumpedResource): string {
+  return state === "warming" || state === "draining" ? ` (${state})` : "";
+}
+
 /** The first two names; a service has a dozen. */
 function some(domains: readonly string[]): string {
   const more = domains.length - 2;
@@ -48,7 +53,14 @@ const builders: Readonly<Record<Section, Builder>> = {
     const rows = clusterRows(dump, filter);
     return {
       header: ["SERVICE FQDN", "PORT", "SUBSET", "DIRECTION", "TYPE", ...owned],
-      rows: rows.map((r) => [r.fqdn, r.port, r.subset, r.direction, r.type, ...owner(r.owner)]),
+      rows: rows.map((r) => [
+        r.fqdn,
+        r.port,
+        r.subset,
+        r.direction,
+        `${r.type}${pending(r.source)}`,
+        ...owner(r.owner),
+      ]),
       data: resources(rows),
       refused: refused(rows),
     };
@@ -57,7 +69,14 @@ const builders: Readonly<Record<Section, Builder>> = {
     const rows = listenerRows(dump, filter);
     return {
       header: ["NAME", "ADDRESS", "PORT", "MATCH", "DESTINATION", ...owned],
-      rows: rows.map((r) => [r.name, r.address, r.port, r.match, r.destination, ...owner(r.owner)]),
+      rows: rows.map((r) => [
+        r.name,
+        r.address,
+        r.port,
+        r.match,
+        `${r.destination}${pending(r.source)}`,
+        ...owner(r.owner),
+      ]),
       data: resources(rows),
       refused: refused(rows),
     };
