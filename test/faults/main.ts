@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { runCrashes } from "./crash.ts";
 import { runOutage } from "./outage.ts";
+import type { Victim } from "./processes.ts";
 import { runRolling } from "./rolling.ts";
 
 const { values, positionals } = parseArgs({
@@ -14,7 +15,7 @@ const { values, positionals } = parseArgs({
     away: { type: "string", default: "60" },
     after: { type: "string", default: "15" },
     restarts: { type: "string", default: "20" },
-    apart: { type: "boolean", default: false },
+    victim: { type: "string", default: "both" },
   },
 });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -41,7 +42,7 @@ async function outage(): Promise<boolean> {
     rounds: Number(values.rounds),
     awaySeconds: Number(values.away),
     afterSeconds: Number(values.after),
-    apart: values.apart,
+    victim: values.victim as Victim,
     say,
   });
   say(

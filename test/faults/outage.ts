@@ -6,7 +6,7 @@ import { applyManifests, parseManifest } from "../../src/app/manifests/index.ts"
 import { delay, systemClock } from "../../src/base/index.ts";
 import { kindOf, parseApiVersion } from "../../src/kube/kinds/index.ts";
 import { eventually } from "../../src/testkit/mesh-harness.ts";
-import { createMesh, type Member, type Mesh } from "./processes.ts";
+import { createMesh, type Member, type Mesh, type Victim } from "./processes.ts";
 
 export interface OutageOptions {
   readonly perSecond: number;
@@ -15,8 +15,8 @@ export interface OutageOptions {
   /** How long nobody answers, and how long it is watched afterwards. */
   readonly awaySeconds: number;
   readonly afterSeconds: number;
-  /** Only the control plane is killed; the API server is another process and stays. */
-  readonly apart?: boolean;
+  /** Default both. */
+  readonly victim?: Victim;
   readonly say?: (line: string) => void;
 }
 
@@ -134,7 +134,7 @@ function watchEndpoints(caller: Member) {
 }
 
 export async function runOutage(options: OutageOptions): Promise<OutageResult> {
-  const mesh = createMesh(options.apart ?? false);
+  const mesh = createMesh(options.victim ?? "both");
   const say = options.say ?? (() => {});
   try {
     await mesh.startDev();

@@ -46,8 +46,14 @@ interface Entry extends KubeObject {
   readonly spec: { readonly address: string };
 }
 
+/**
+ * What killDev kills and startDev starts: `weft dev`, which is API server and control plane in one; or, where these are
+ * processes of their own, one of them while the other stays.
+ */
+export type Victim = "both" | "control-plane" | "api-server";
+
 class Processes implements Mesh {
-  private readonly apart: boolean;
+  private readonly victim: Victim;
   private api: Bun.Subprocess | undefined;
   readonly dir = mkdtempSync(join(tmpdir(), "weft-faults-"));
   private readonly kubeconfig = join(this.dir, "data/kubeconfig");
@@ -56,8 +62,8 @@ class Processes implements Mesh {
   private dev: Bun.Subprocess | undefined;
   private known: KubeClient | undefined;
 
-  constructor(apart: boolean) {
-    this.apart = apart;
+  constructor(victim: Victim) {
+    this.victim = victim;
   }
 
   get client(): KubeClient {
@@ -85,22 +91,30 @@ class Processes implements Mesh {
   }
 
   async startDev(...flags: readonly string[]): Promise<void> {
-    const before = this.dev === undefined ? undefined : await this.told().catch(() => undefined);
-    const data = join(this.dir, "data");
+    const first = this.dev === undefined;
+    const before = first ? undefined : await this.told().catch(() => undefined);
     const any = ["--xds-port", "0", "--debug-port", "0", ...flags];
-    if (this.apart) {
-      this.api ??= this.start("api", [process.execPath, join(import.meta.dir, "api-server.ts"), data, "0"]);
-      await eventually(async () => existsSync(this.kubeconfig), 20_000);
-      const strict = ["--default-mtls", "strict"];
-      this.dev = this.spawn("dev", ["control-plane", "--kubeconfig", this.kubeconfig, ...strict, ...any]);
-    } else {
+    if (this.victim === "both") {
       const ports = ["--api-port", "0", "--plain-xds-port", "0", ...any];
-      this.dev = this.spawn("dev", ["dev", "--data-dir", data, ...ports]);
+      this.dev = this.spawn("dev", ["dev", "--data-dir", join(this.dir, "data"), ...ports]);
+    } else {
+      if (first || this.victim === "api-server") await this.startApi();
+      const strict = ["--kubeconfig", this.kubeconfig, "--default-mtls", "strict"];
+      if (first || this.victim === "control-plane")
+        this.dev = this.spawn("dev", ["control-plane", ...strict, ...any]);
     }
+    // The control plane says anew where it is; one that stayed has nothing new to say.
+    const stayed = !first && this.victim === "api-server";
     await eventually(async () => {
       const now = await this.told();
-      return now !== undefined && now !== before;
+      return now !== undefined && (stayed || now !== before);
     }, 30_000);
+  }
+
+  private async startApi(): Promise<void> {
+    const command = [process.execPath, join(import.meta.dir, "api-server.ts"), join(this.dir, "data"), "0"];
+    this.api = this.start("api", command);
+    await eventually(async () => existsSync(this.kubeconfig), 20_000);
   }
 
   /** Version of the ConfigMap that says where the control plane is: written anew at each start. */
@@ -110,8 +124,9 @@ class Processes implements Mesh {
   }
 
   async killDev(): Promise<void> {
-    this.dev?.kill("SIGKILL");
-    await this.dev?.exited;
+    const victim = this.victim === "api-server" ? this.api : this.dev;
+    victim?.kill("SIGKILL");
+    await victim?.exited;
   }
 
   async add(service: string, version: string): Promise<Member> {
@@ -181,7 +196,6 @@ class Processes implements Mesh {
   }
 }
 
-/** `apart`: API server and control plane are processes of their own, and only the latter is killed. */
-export function createMesh(apart = false): Mesh {
-  return new Processes(apart);
+export function createMesh(victim: Victim = "both"): Mesh {
+  return new Processes(victim);
 }
