@@ -4,7 +4,7 @@ BUN := .tools/node_modules/.bin/bun
 SETUP := .cache/setup-$(BUN_VERSION)
 export WEFT_BUN := $(abspath $(BUN))
 
-.PHONY: crash outage rolling setup demo test check fix bench soak build clean garbage soak-svid
+.PHONY: kube-clients demo-kube crash outage rolling setup demo test check fix bench soak build clean garbage soak-svid
 
 setup: $(SETUP)
 
@@ -45,7 +45,7 @@ soak: setup
 crash: setup
 	@$(BUN) test/faults/main.ts crash $(ARGS)
 
-## API server and control plane killed again and again under load (ARGS="--rate 500 --away 600 --rounds 1"): 11 minutes.
+## API server and control plane killed again and again under load (ARGS="--rounds 1 --away 600", "--victim api-server" or control-plane): 11 minutes.
 outage: setup
 	@$(BUN) test/faults/main.ts outage $(ARGS)
 
@@ -60,6 +60,15 @@ garbage: setup
 ## Certificates that live 60 s renew for ten minutes under load. ARGS="seconds life rate".
 soak-svid: setup
 	@$(BUN) test/hardening/soak-svid.ts $(ARGS)
+
+## kubectl, client-node, PyPI kubernetes and client-go do one table against our API server and a real kube-apiserver.
+## ROWS=pattern for some; PRUNE=1 takes what is no longer different out of differences.json. 3 minutes, the first time more.
+kube-clients: setup
+	@$(BUN) test/kube-clients/main.ts $(if $(ROWS),--rows $(ROWS)) $(if $(PRUNE),--prune) $(if $(RECORD),--record) $(if $(OUT),--out $(OUT))
+
+## The demo's story on a real kube-apiserver, started for it.
+demo-kube: setup
+	@$(BUN) test/kube-clients/demo.ts $(if $(OUT),--out $(OUT))
 
 build: setup
 	@$(BUN) tools/build.ts
