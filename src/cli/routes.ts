@@ -104,6 +104,13 @@ const run = buildCommand<RunFlags, string[], CliContext>({
       address: textFlag("address of the workload (default: allotted in 127.66.0.0/16)", "IP"),
       stateDir: textFlag("state folder (default: ~/.local/state/weft)", "DIR"),
       concurrency: numberFlag("data threads (default 2, at most the cores)", "N", 1, 64),
+      proxy: {
+        kind: "enum",
+        values: ["weft", "envoy", "grpc"],
+        optional: true,
+        brief: "what stands beside the command (default: weft); grpc: no proxy, it speaks xDS itself",
+      },
+      envoyPath: textFlag("Envoy's program, with --proxy envoy (default: envoy on PATH)", "FILE"),
       logLevel,
       logFormat,
     },

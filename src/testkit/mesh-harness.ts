@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Dev, startDev } from "../app/dev/index.ts";
+import type { EnvoyBinary } from "../app/envoy/index.ts";
 import { applyManifests, parseManifest } from "../app/manifests/index.ts";
 import { type Sidecar, startSidecar } from "../app/sidecar/index.ts";
 import { type Clock, createLogger, delay, systemClock, systemRng } from "../base/index.ts";
@@ -17,6 +18,10 @@ export interface WorkloadOptions {
   /** Data threads; default 1. */
   readonly concurrency?: number;
   readonly serviceAccount?: string;
+  /** The proxy is this Envoy; absent: Weft's own. */
+  readonly envoy?: EnvoyBinary;
+  /** Takes access log lines that go to standard output. */
+  readonly accessLog?: (text: string) => void;
 }
 
 export interface MeshWorkload {
@@ -146,6 +151,8 @@ async function startWorkload(dev: Dev, stateDir: string, options: WorkloadOption
     stateDir,
     stateRoot: stateDir,
     concurrency: options.concurrency ?? 1,
+    ...(options.envoy && { envoy: options.envoy }),
+    ...(options.accessLog && { accessLog: options.accessLog }),
     command: [],
     cwd: stateDir,
     env: {},

@@ -1,8 +1,8 @@
 /** The order of going: no new requests, those in flight finish, then the command, and outbound last. */
 import { type Clock, delay, type Logger } from "../../base/index.ts";
 import { type KubeClient, type KubeObject, refs } from "../../kube/client/index.ts";
-import type { Agent } from "../../proxy/agent/index.ts";
 import type { RunningCommand } from "./command.ts";
+import type { DataPlane } from "./data-plane.ts";
 import { limits } from "./limits.ts";
 import { annotate, annotation, type Registration } from "./register.ts";
 import type { Registrar } from "./registrar.ts";
@@ -12,7 +12,7 @@ export interface DrainOptions {
   readonly client: KubeClient;
   readonly registration: Registration;
   readonly registrar: Pick<Registrar, "leave" | "stop" | "registered">;
-  readonly agent: Pick<Agent, "drain">;
+  readonly agent: Pick<DataPlane, "drain">;
   readonly command: RunningCommand | undefined;
   readonly signal: NodeJS.Signals;
   readonly clock: Clock;

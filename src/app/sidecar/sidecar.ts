@@ -1,6 +1,7 @@
 /** `weft run`: registers a workload, runs its proxy and its command, and takes both down in the right order. */
 import { type Clock, delay, type Logger } from "../../base/index.ts";
 import { keepLease, type LeaseKeeper } from "../../kube/client/index.ts";
+import type { EnvoyBinary } from "../envoy/index.ts";
 import { Problem } from "../problem/index.ts";
 import { type RunningCommand, startCommand } from "./command.ts";
 import { drainSidecar } from "./drain.ts";
@@ -24,6 +25,10 @@ export interface SidecarOptions extends InstanceOptions {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly createWorker: () => Worker;
+  /** This Envoy is the proxy; absent: Weft's own. */
+  readonly envoy?: EnvoyBinary;
+  /** Access log lines for standard output; default: this process's. */
+  readonly accessLog?: (text: string) => void;
   readonly weftVersion: string;
 }
 
@@ -155,7 +160,7 @@ async function proxyReady(proxy: SidecarProxy, clock: Clock): Promise<void> {
   if (first !== late) return;
   const { state, lastError } = proxy.xds.status();
   throw new Problem(`the proxy was not ready within ${limits.startMs / 1000} s`, {
-    why: [`xDS: ${state}`, lastError, ...proxy.agent.unready()].filter(Boolean).join("; "),
+    why: [`xDS: ${state}`, lastError, ...proxy.plane.unready()].filter(Boolean).join("; "),
     mend: "`weft proxy-status` shows what the control plane sees",
   });
 }
@@ -185,6 +190,8 @@ class Running implements Sidecar {
   private prober: Prober | undefined;
   private stopping: Promise<number> | undefined;
   private told = false;
+  private served = true;
+  private offPlane = (): void => {};
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -198,13 +205,9 @@ class Running implements Sidecar {
   start(): void {
     const { options, registration: r, password } = this.parts;
     if (options.command.length > 0) {
-      const env = applicationEnvironment({
-        base: options.env,
-        appPort: r.appPort,
-        proxyHost: r.address,
-        proxyPort: 15_001,
-        credential: { user: "weft", password },
-      });
+      const own = this.proxy.plane.environment?.(options.env);
+      const explicit = { base: options.env, appPort: r.appPort, proxyHost: r.address, proxyPort: 15_001 };
+      const env = own ?? applicationEnvironment({ ...explicit, credential: { user: "weft", password } });
       this.command = startCommand({ command: options.command, env, cwd: options.cwd, clock: options.clock });
       const { stateDir } = this.parts;
       noteCommand(stateDir, this.command.pid);
@@ -215,9 +218,10 @@ class Running implements Sidecar {
         this.ended.resolve(status);
       });
     }
+    this.offPlane = this.proxy.plane.on(() => this.reconsider());
     this.prober = startProbing({
       clock: options.clock,
-      probe: applicationProbe(r.appPort, options.readyPath),
+      probe: applicationProbe(r.appPort, options.readyPath, options.proxyless ? r.address : undefined),
       onChange: (ready) => void this.tellReady(ready),
     });
   }
@@ -237,27 +241,37 @@ class Running implements Sidecar {
     options.log[ready ? "info" : "warn"](ready ? "the application is ready" : "the application is not ready");
     if (ready && !this.told) {
       this.told = true;
-      if (listensWide(r.appPort, await socketTables()))
+      if (!options.proxyless && listensWide(r.appPort, await socketTables()))
         options.log.warn(
           `the application listens on port ${r.appPort} of every address: callers can go around the mesh there`,
           { mend: "let it listen on 127.0.0.1" },
         );
     }
-    const told = registrar.setReady(ready);
+    const told = registrar.setReady(ready && this.served);
     if (!ready) return;
     // Alone, it serves those who know it from before.
     if (registrar.registered) await told;
     this.becameReady.resolve();
   }
 
+  /** A proxy that is gone takes its endpoint out of the mesh until it is back. */
+  private reconsider(): void {
+    const { registrar, health } = this.parts;
+    const serving = this.proxy.plane.serving();
+    if (serving === this.served) return;
+    this.served = serving;
+    if (health.appReady) void registrar.setReady(serving);
+  }
+
   private async takeDown(signal: NodeJS.Signals): Promise<number> {
     const { options, registration: r, registrar, lease, revert } = this.parts;
     this.prober?.stop();
+    this.offPlane();
     const status = await drainSidecar({
       client: options.client,
       registration: r,
       registrar,
-      agent: this.proxy.agent,
+      agent: this.proxy.plane,
       command: this.command,
       signal,
       clock: options.clock,

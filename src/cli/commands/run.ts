@@ -1,3 +1,4 @@
+import { findEnvoy } from "../../app/envoy/index.ts";
 import { setUpLogging } from "../../app/logging/index.ts";
 import { exitStatus, Problem } from "../../app/problem/index.ts";
 import { defaultStateRoot, type Sidecar, startSidecar } from "../../app/sidecar/index.ts";
@@ -17,6 +18,8 @@ export interface RunFlags extends ClientFlags {
   readonly address?: string;
   readonly stateDir?: string;
   readonly concurrency?: number;
+  readonly proxy?: "weft" | "envoy" | "grpc";
+  readonly envoyPath?: string;
   readonly logLevel?: string;
   readonly logFormat?: "json" | "text";
 }
@@ -41,8 +44,16 @@ export async function run(this: CliContext, flags: RunFlags, ...command: string[
     join,
     logLevel,
     logFormat,
-    ...rest
+    ...others
   } = flags;
+  const { proxy, envoyPath, ...rest } = others;
+  if (envoyPath !== undefined && proxy !== "envoy") return usage("--envoy-path goes with --proxy envoy");
+  const proxyless = proxy === "grpc";
+  if (proxyless && (flags.appPort !== undefined || flags.readyPath !== undefined))
+    return usage(
+      "--app-port and --ready-path are for applications behind a proxy: this one has its port itself",
+    );
+  const envoy = proxy === "envoy" ? findEnvoy({ path: envoyPath, env: this.env }) : undefined;
   let running: Sidecar | undefined;
   const stop = stopSignal(() => {
     running?.kill();
@@ -50,6 +61,8 @@ export async function run(this: CliContext, flags: RunFlags, ...command: string[
   });
   const sidecar = await startSidecar({
     ...rest,
+    ...(envoy && { envoy }),
+    ...(proxyless && { proxyless }),
     ...(session.serviceAccount === undefined ? {} : { serviceAccount: session.serviceAccount }),
     client,
     namespace,

@@ -98,10 +98,15 @@ export class Books {
   get synced(): boolean {
     for (const type of this.types.values()) {
       if (type.everything !== undefined && !type.answered) return false;
-      for (const name of type.wanted.keys())
-        if (!type.versions.has(name) && !type.absent.has(name)) return false;
     }
-    return true;
+    return [...this.types.keys()].every((url) => this.missing(url).length === 0);
+  }
+
+  /** Names wanted of which nothing was heard. */
+  missing(url: string): readonly string[] {
+    const type = this.types.get(url);
+    if (type === undefined) return [];
+    return [...type.wanted.keys()].filter((name) => !type.versions.has(name) && !type.absent.has(name));
   }
 
   /** Feeds that something is asked of. */

@@ -12,6 +12,7 @@ import { Lives } from "./lives.ts";
 import { type Reference, referencesOf } from "./references.ts";
 import { decodeSnapshot, encodeSnapshot, type SnapshotStore } from "./snapshot.ts";
 import type {
+  Applied,
   ApplyError,
   ConfigResource,
   ConfigSink,
@@ -72,6 +73,12 @@ class Client implements XdsClient {
   /** Responses of each feed that wait. */
   private readonly waiting = new Map<string, number>();
   private readonly jobs: (() => Promise<void>)[] = [];
+  /** Responses that wait for endpoints; see mustWait. */
+  private postponed: (() => Promise<void>)[] = [];
+  private resuming = false;
+  private patience: Timer | undefined;
+  /** Assignments that did not come in time: nothing waits for them again. */
+  private readonly givenUp = new Set<string>();
   /** Clusters that the server took away while something still names them. */
   private readonly held = new Set<string>();
   /** `type\0name` of what was refused last. */
@@ -128,6 +135,8 @@ class Client implements XdsClient {
     this.lives.stop();
     this.holding?.cancel();
     this.jobs.length = 0;
+    this.postponed.length = 0;
+    this.patience?.cancel();
     await this.working;
     if (this.saving !== undefined) await this.save();
     this.tell();
@@ -178,22 +187,53 @@ class Client implements XdsClient {
 
   private async take(name: string, response: FeedResponse): Promise<void> {
     const { typeUrl } = response;
+    if (this.mustWait(typeUrl)) {
+      this.postponed.push(() => this.take(name, response));
+      return;
+    }
     const feed = this.feeds.get(name);
     if (!this.books.knows(typeUrl)) {
       this.answer(feed, response, [{ name: "", message: `type ${typeUrl} was not asked for` }]);
       return;
     }
     const { update, errors, references } = this.read(response);
-    errors.push(...(await this.apply(update)));
+    const applied = await this.apply(update);
+    errors.push(...applied.errors);
     for (const r of response.resources) this.refused.delete(`${typeUrl}\0${r.name}`);
     for (const e of errors) this.refused.add(`${typeUrl}\0${e.name}`);
     // Names that this response refers to are asked for before it is ACKed: the server then sends them first.
     const changes = this.books.applied(update, errors, references);
     this.askFor(changes);
-    this.answer(feed, response, errors);
+    if (applied.late === undefined) this.answer(feed, response, errors);
+    else void applied.late.then((more) => this.answer(feed, response, [...errors, ...more]));
     await this.dropUnwanted(changes);
     await this.releaseHeld();
     this.saveLater();
+    if (typeUrl === urls.endpoints || typeUrl === urls.cluster) await this.resume();
+  }
+
+  /**
+   * Make before break where the server does not: listeners and routes wait for the endpoints of new clusters, which
+   * were asked for a moment ago, and for each other in their order.
+   */
+  private mustWait(typeUrl: string): boolean {
+    if (typeUrl !== urls.listener && typeUrl !== urls.route) return false;
+    const missing = this.books.missing(urls.endpoints).filter((name) => !this.givenUp.has(name));
+    if (missing.length === 0) return this.postponed.length > 0 && !this.resuming;
+    this.patience ??= this.options.clock.after(limits.endpointsWaitMs, () => {
+      for (const name of this.books.missing(urls.endpoints)) this.givenUp.add(name);
+      this.enqueue(() => this.resume());
+    });
+    return true;
+  }
+
+  private async resume(): Promise<void> {
+    if (this.books.missing(urls.endpoints).some((name) => !this.givenUp.has(name))) return;
+    this.patience?.cancel();
+    this.patience = undefined;
+    this.resuming = true;
+    for (const job of this.postponed.splice(0)) await job();
+    this.resuming = false;
   }
 
   /** Leaves out what is not wanted or runs already, resolves what the rest refers to. */
@@ -260,6 +300,11 @@ class Client implements XdsClient {
     const { typeUrl, whole, removed } = response;
     const there = new Set(response.resources.map((r) => r.name));
     const gone = whole ? this.books.names(typeUrl).filter((name) => !there.has(name)) : removed;
+    // As in Envoy: endpoints go with their cluster, not before it.
+    if (typeUrl === urls.endpoints)
+      return gone.filter(
+        (name) => !this.books.wants(typeUrl, name) || this.books.resource(typeUrl, name) === undefined,
+      );
     if (typeUrl !== urls.cluster || gone.length === 0) return gone;
     const used = this.inUse();
     for (const name of gone) if (used.has(name)) this.hold(name);
@@ -313,14 +358,15 @@ class Client implements XdsClient {
     }
   }
 
-  private async apply(update: ConfigUpdate): Promise<readonly ApplyError[]> {
+  private async apply(update: ConfigUpdate): Promise<Applied> {
     // A server says "nothing new" after a reconnect; the first "nothing at all" is news.
-    if (update.added.length + update.removed.length === 0 && this.books.answered(update.typeUrl)) return [];
+    if (update.added.length + update.removed.length === 0 && this.books.answered(update.typeUrl))
+      return { errors: [] };
     try {
-      return (await this.options.sink.apply(update)).errors;
+      return await this.options.sink.apply(update);
     } catch (error) {
       this.options.log.error(`applying ${shortTypeName(update.typeUrl)} failed`, { error });
-      return update.added.map(({ name }) => ({ name, message: text(error) }));
+      return { errors: update.added.map(({ name }) => ({ name, message: text(error) })) };
     }
   }
 
@@ -346,7 +392,7 @@ class Client implements XdsClient {
         const { added } = update;
         const resolved = new Map(added.map((r) => [r.name, this.resolve(r.any)]));
         const wants = [...resolved].filter((e): e is [string, readonly Want[]] => typeof e[1] !== "string");
-        this.books.applied(update, await this.apply(update), new Map(wants));
+        this.books.applied(update, (await this.apply(update)).errors, new Map(wants));
       }
       this.kept = true;
       log.info("started from the last good configuration");

@@ -9,6 +9,7 @@ export { type Reference, referencesIn } from "./references.ts";
 export { fileSnapshotStore, type SnapshotStore } from "./snapshot.ts";
 export { streamFeed } from "./stream-feed.ts";
 export type {
+  Applied,
   ApplyError,
   ConfigResource,
   ConfigSink,

@@ -9,6 +9,11 @@ export const limits = {
   maxQueuedResponses: 64,
   /** A NACK's text. */
   maxNackBytes: 16 * 1024,
+  /** Listeners and routes wait this long for endpoints of clusters that came before them. */
+  endpointsWaitMs: 2_000,
+  /** The same refusal again is told after growing pauses: some servers answer a NACK by the same again, at once. */
+  repeatedNackBaseMs: 250,
+  repeatedNackMaxMs: 5_000,
   /** A cluster that the server took away goes at the latest after this, whatever still names it. */
   holdRemovalMs: 15_000,
   /** Changes are gathered this long before the last good snapshot is written. */

@@ -1,18 +1,29 @@
 /** What differs where the server speaks state of the world, and what both variants must stand. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Any, anyPack } from "@bufbuild/protobuf/wkt";
-import { createLogger } from "../../base/index.ts";
+import { createLogger, seededRng } from "../../base/index.ts";
 import { ClusterSchema } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
 import {
+  DiscoveryRequestSchema,
   DiscoveryResponseSchema,
   ResourceSchema,
 } from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.js";
 import { fakeClock } from "../../testkit/fake-clock.ts";
 import { bookinfo, client, recorder, serve, undo } from "../../testkit/xds-rig.ts";
 import { createTestSource, make } from "../../testkit/xds-source.ts";
+import type { ClientStream } from "../../wire/grpc/index.ts";
 import { typeUrl } from "../protocol/index.ts";
-import { createClient, type Feed, type FeedHost, type FeedResponse, limits, sotwDialect } from "./index.ts";
+import type { StreamResponse } from "./dialect.ts";
+import {
+  createClient,
+  type Feed,
+  type FeedHost,
+  type FeedResponse,
+  limits,
+  sotwDialect,
+  streamFeed,
+} from "./index.ts";
 
 afterEach(undo);
 
@@ -224,6 +235,32 @@ describe("both variants", () => {
     await c.stop();
   });
 
+  test("routes wait for the endpoints of new clusters, in order, at most 2 s and once", async () => {
+    const { c, clock, sink, send } = played();
+    await c.start();
+    send({ resources: [{ name: "a", version: "1", any: any("a") }] });
+    const routes = make.listener("l", "r");
+    const wire = { $typeName: "google.protobuf.Any" as const, typeUrl: routes.typeUrl, value: routes.bytes };
+    send({ typeUrl: typeUrl.listener, resources: [{ name: "l", version: "1", any: wire }] });
+    send({ typeUrl: typeUrl.listener, removed: ["l"] });
+    await sink.until(() => c.status().acks === 1);
+    const assigned = make.endpoints("a");
+    const eds = { ...any("a"), typeUrl: assigned.typeUrl, value: assigned.bytes };
+    send({ typeUrl: typeUrl.endpoints, resources: [{ name: "a", version: "1", any: eds }] });
+    await sink.until(() => c.status().acks === 4);
+    expect(sink.story).toEqual(["CDS+a", "EDS+a", "LDS+l", "LDS+-l", "RDS+-r"]);
+    send({ resources: [{ name: "b", version: "1", any: any("b") }] });
+    send({ typeUrl: typeUrl.listener, resources: [{ name: "l", version: "2", any: wire }] });
+    await sink.until(() => c.status().acks === 5);
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(limits.endpointsWaitMs);
+    await sink.until(() => c.status().acks === 6);
+    send({ typeUrl: typeUrl.listener, removed: ["l"] });
+    await sink.until(() => c.status().acks === 7);
+    await c.stop();
+    expect(clock.pending).toBe(0);
+  });
+
   test("responses that wait are limited", async () => {
     const { c, send } = played();
     await c.start();
@@ -235,6 +272,56 @@ describe("both variants", () => {
     expect(taken.at(-1)).toBe(false);
     await c.stop();
   });
+});
+
+test("the same refusal again is told after growing pauses", async () => {
+  const clock = fakeClock();
+  const written: string[] = [];
+  const stream: ClientStream<StreamResponse> = {
+    onMessage: () => {},
+    onClose: () => {},
+    write: (bytes) => {
+      const { errorDetail, responseNonce } = fromBinary(DiscoveryRequestSchema, bytes);
+      if (responseNonce !== "") written.push(`${responseNonce} ${errorDetail?.message ?? "ok"}`);
+    },
+    cancel: () => {},
+  };
+  const got: FeedResponse[] = [];
+  const feed = streamFeed(
+    {
+      name: "x",
+      channel: () => ({ bidi: async () => stream as never }),
+      path: "/x",
+      dialect: sotwDialect(),
+      node: { id: "n", cluster: "c", metadata: {} },
+      nodeOnce: true,
+      clock,
+      rng: seededRng(1),
+      log: createLogger({ sink: () => {} }),
+    },
+    { first: () => [], changed: () => {}, receive: (r) => got.push(r) > 0 },
+  );
+  feed.start();
+  await new Promise((resolve) => setImmediate(resolve));
+  const refuse = (nonce: string, ...errors: { name: string; message: string }[]): void => {
+    const response = { typeUrl: typeUrl.cluster, resources: [], removed: [], whole: true, repeats: true };
+    stream.onMessage({ ...response, nonce, version: "1" });
+    feed.answer(got.at(-1)!, errors);
+  };
+  const bad = { name: "b", message: "no" };
+  refuse("1", bad);
+  refuse("2", bad);
+  expect(written).toEqual(["1 b: no"]);
+  clock.advance(limits.repeatedNackBaseMs);
+  refuse("3", bad);
+  clock.advance(2 * limits.repeatedNackBaseMs - 1);
+  expect(written).toEqual(["1 b: no", "2 b: no"]);
+  clock.advance(1);
+  refuse("4");
+  refuse("5", bad);
+  expect(written.slice(2)).toEqual(["3 b: no", "4 ok", "5 b: no"]);
+  feed.stop();
+  expect(clock.pending).toBe(0);
 });
 
 test("resources come bare or wrapped, named inside or outside", () => {

@@ -38,6 +38,9 @@ class StreamFeed implements Feed {
   private readonly wanted = new Map<string, readonly string[]>();
   /** Received on this stream and not answered. */
   private readonly open = new Map<FeedResponse, StreamResponse>();
+  /** Of each type, the last refusal and how often it was repeated; and the one that is told later. */
+  private readonly refusals = new Map<string, { readonly text: string; readonly times: number }>();
+  private readonly late = new Map<string, Timer>();
   private retry: Timer | undefined;
   private connectedAt: number | undefined;
   private lastError: string | undefined;
@@ -66,6 +69,7 @@ class StreamFeed implements Feed {
   stop(): void {
     this.set("stopped");
     this.retry?.cancel();
+    for (const timer of this.late.values()) timer.cancel();
     this.open.clear();
     this.stream?.cancel();
   }
@@ -159,10 +163,34 @@ class StreamFeed implements Feed {
       this.options.log.warn(`${shortTypeName(response.typeUrl)} refused in part`, { errors });
     if (own === undefined) return;
     this.open.delete(response);
-    if (errors.length === 0) this.wait.reset();
-    const text = errors.length === 0 ? undefined : nackText(errors);
-    const wanted = this.wanted.get(own.typeUrl) ?? [];
-    this.send(own.typeUrl, (node) => this.options.dialect.answer(own, wanted, text, node));
+    const { typeUrl } = own;
+    this.late.get(typeUrl)?.cancel();
+    if (errors.length === 0) {
+      this.wait.reset();
+      this.refusals.delete(typeUrl);
+      this.tell(own, undefined);
+      return;
+    }
+    const text = nackText(errors);
+    const before = this.refusals.get(typeUrl);
+    const times = before?.text === text ? before.times + 1 : 0;
+    this.refusals.set(typeUrl, { text, times });
+    if (times === 0) this.tell(own, text);
+    else this.tellLater(own, text, times);
+  }
+
+  private tellLater(response: StreamResponse, text: string, times: number): void {
+    const { stream } = this;
+    const pause = Math.min(limits.repeatedNackMaxMs, limits.repeatedNackBaseMs * 2 ** (times - 1));
+    const timer = this.options.clock.after(pause, () => {
+      if (stream === this.stream) this.tell(response, text);
+    });
+    this.late.set(response.typeUrl, timer);
+  }
+
+  private tell(response: StreamResponse, text: string | undefined): void {
+    const wanted = this.wanted.get(response.typeUrl) ?? [];
+    this.send(response.typeUrl, (node) => this.options.dialect.answer(response, wanted, text, node));
   }
 }
 

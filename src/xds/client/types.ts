@@ -20,12 +20,18 @@ export interface ApplyError {
   readonly message: string;
 }
 
+export interface Applied {
+  readonly errors: readonly ApplyError[];
+  /** What turns out only when more has come (a proxy behind the sink): the server is answered then. Never rejects. */
+  readonly late?: Promise<readonly ApplyError[]>;
+}
+
 /**
  * Applies what is good and names what is not: a refused resource keeps its previous version. Updates come one
  * at a time, in the server's order.
  */
 export interface ConfigSink {
-  apply(update: ConfigUpdate): Promise<{ readonly errors: readonly ApplyError[] }>;
+  apply(update: ConfigUpdate): Promise<Applied>;
   /** Clusters that routes or listeners in effect name: a server's removal of one waits until they name it no more. */
   clustersInUse?(): ReadonlySet<string>;
 }

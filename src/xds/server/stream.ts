@@ -38,6 +38,8 @@ export class AdsStream<Request> {
   private readonly types = new Map<string, TypeState<Request>>();
   private readonly connectedAt: number;
   private readonly unsubscribe: () => void;
+  /** A client that reconnects asks for one type after the other: what it has may be named by a type to come. */
+  private settling: Timer | undefined;
   private scheduled = false;
   private closed = false;
   /** The transport is full. */
@@ -49,6 +51,10 @@ export class AdsStream<Request> {
     this.options = options;
     this.node = options.node;
     this.connectedAt = options.clock.wall();
+    this.settling = options.clock.after(limits.settleMs, () => {
+      this.settling = undefined;
+      this.schedule();
+    });
     this.unsubscribe = options.source.subscribe(options.node, (changed) => this.changed(changed));
     options.source.onConnect?.(options.node);
   }
@@ -121,12 +127,24 @@ export class AdsStream<Request> {
       if (this.full !== undefined) return;
     }
     const ordered = pushOrder.map((url) => this.types.get(url)).filter((t) => t !== undefined);
-    for (const hold of [true, false])
+    for (const hold of [true, false]) {
+      let clustersOpen = false;
       for (const type of ordered) {
-        if (type.blocks) return;
-        if (this.offer(type, hold && breakLast.has(type.typeUrl)) !== "nothing") return;
+        // Envoy ACKs clusters only when they are warm, and they are when their endpoints are there.
+        if (type.blocks && type.typeUrl === typeUrl.cluster) {
+          clustersOpen = true;
+          continue;
+        }
+        if (type.blocks || (clustersOpen && type.typeUrl !== typeUrl.endpoints)) return;
+        if (this.offer(type, (hold || !this.settled) && breakLast.has(type.typeUrl)) !== "nothing") return;
       }
+    }
   };
+
+  private get settled(): boolean {
+    if (this.settling === undefined) return true;
+    return this.types.has(typeUrl.listener) && this.types.has(typeUrl.route);
+  }
 
   private offer(type: TypeState<Request>, holdRemovals: boolean): Outcome {
     if (!type.dirty || type.subscription.outstanding) return "nothing";
@@ -203,6 +221,7 @@ export class AdsStream<Request> {
     if (this.closed) return;
     this.closed = true;
     this.full?.cancel();
+    this.settling?.cancel();
     for (const type of this.types.values()) type.close();
     this.options.slots.forget(this.pump);
     this.giveSlot();

@@ -1,0 +1,3 @@
+/** Envoy as the proxy of a sidecar. */
+export { type EnvoyBinary, findEnvoy } from "./binary.ts";
+export { EnvoyDataPlane, type EnvoyOptions } from "./data-plane.ts";
