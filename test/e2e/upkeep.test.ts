@@ -84,6 +84,28 @@ test("weft check: categories and marks for people, findings for programs, 0 wher
   expect(leases.items.map((l) => l.metadata.name)).toEqual(["weft-control-plane"]);
 }, 40_000);
 
+test("weft check by an account that may see little: each refusal is a finding, and the rest is looked at", async () => {
+  const { client } = mesh.dev;
+  const { token } = await client.tokenRequest("default", "caller", { seconds: 600 });
+  const ca = Buffer.from(client.config.caPem!).toString("base64");
+  const config = {
+    clusters: [{ name: "a", cluster: { server: client.config.server, "certificate-authority-data": ca } }],
+    users: [{ name: "a", user: { token } }],
+    contexts: [{ name: "a", context: { cluster: "a", user: "a" } }],
+    "current-context": "a",
+  };
+  writeFileSync(join(dir, "little"), JSON.stringify(config), { mode: 0o600 });
+  const { out, talk, status } = await weft("check", "--kubeconfig", "little", "-o", "json");
+  expect([status, talk]).toEqual([1, ""]);
+  const { items } = JSON.parse(out) as { items: Finding[] };
+  const of = (check: string): string | undefined => items.find((i) => i.check === check)?.result;
+  expect(new Set(items.map((i) => i.check)).size).toBe(items.length);
+  expect(of("the store takes writes")).toBe("skipped");
+  expect(of("instances are ready")).toBe("error");
+  expect(of("the debug port answers")).toBe("ok");
+  expect(of("processes may open enough files")).toBeDefined();
+}, 40_000);
+
 test("weft check: 1 where something is wrong, which is named with its mend", async () => {
   const { client } = mesh.dev;
   const root = { group: "", version: "v1", kind: "ConfigMap", plural: "configmaps", namespaced: true };

@@ -14,7 +14,6 @@ import {
   checkReadiness,
   checkSidecarCertificates,
   checkVersions,
-  type Instance,
   instancesOf,
 } from "./workloads.ts";
 
@@ -31,34 +30,60 @@ export interface CheckOptions {
   readonly rng: Rng;
 }
 
+type Add = (category: string, ...looks: readonly Look[]) => void;
+
+/** A look that fails by itself (no right to read, a server that goes away) is a finding, not the end of the others. */
+async function attempt<T>(
+  add: Add,
+  category: string,
+  check: string,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    const why = (error as { why?: string }).why ?? textOf(error);
+    add(category, bad("error", check, why, "may this account read it?"));
+    return undefined;
+  }
+}
+
 /** Findings in order; an API server that does not answer ends it, as everything else rests on it. */
 export async function runChecks(options: CheckOptions): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  const add = (category: string, ...looks: readonly Look[]): void => {
+  const add: Add = (category, ...looks) => {
     for (const look of looks) findings.push({ category, ...look });
   };
+  const { client, clock } = options;
   const answers = await checkAnswers(options);
   add("api-server", answers.look);
   if (answers.version === undefined) {
     add("machine", ...checkMachine([]));
     return findings;
   }
-  add("api-server", await checkApiCertificate(options), await checkKinds(options.client));
-  add("api-server", await checkFields(options.client, options.rng));
+  add("api-server", await checkApiCertificate(options));
+  const kinds = await attempt(add, "api-server", "the kinds that Weft reads are served", () =>
+    checkKinds(client),
+  );
+  if (kinds) add("api-server", kinds, await checkFields(client, options.rng));
   const { looks, skewMs } = await checkWrites(options);
   add("store", looks[0]!, ...checkStoreFiles(options.kubeconfig));
   add("clock", ...looks.slice(1));
   const context = { ...options, skewMs };
   const lives = await checkLives(context);
-  const record = await planeRecord(options.client);
   add("control-plane", lives.look);
-  const root = await checkRoot(context);
-  add("certificates", root.look);
-  if (record === undefined)
-    add("control-plane", bad("error", "its address is known", "no ConfigMap says it", "start `weft dev`"));
-  else add("control-plane", ...(await checkPorts(record, root.rootPem, options.clock)));
-  const { instances, syncs } = await workloads(options, record, add);
-  add("certificates", await checkSidecarCertificates(instances, options.clock));
+  const known = "its address is known";
+  const record = await attempt(add, "control-plane", known, async () => (await planeRecord(client)) ?? null);
+  if (record === null) add("control-plane", bad("error", known, "no ConfigMap says it", "start `weft dev`"));
+  const published = "the root certificate is published and lasts";
+  const root = await attempt(add, "certificates", published, () => checkRoot(context));
+  if (root) add("certificates", root.look);
+  if (record) add("control-plane", ...(await checkPorts(record, root?.rootPem, clock)));
+  const syncs = record ? await debugPages(client, record, add) : undefined;
+  const found = await attempt(add, "workloads", "instances are ready", () => instancesOf(client));
+  const instances = found ?? [];
+  if (found) add("workloads", checkReadiness(found), ...checkProxies(found, syncs));
+  add("certificates", await checkSidecarCertificates(instances, clock));
   add("versions", ...checkVersions(options.version, lives.version, syncs));
   const ports = instances.flatMap((i) =>
     i.address.startsWith("127.") && i.port !== undefined ? [i.port] : [],
@@ -67,28 +92,21 @@ export async function runChecks(options: CheckOptions): Promise<readonly Finding
   return findings;
 }
 
-async function workloads(
-  { client }: CheckOptions,
-  record: PlaneRecord | undefined,
-  add: (category: string, ...looks: readonly Look[]) => void,
-): Promise<{ instances: readonly Instance[]; syncs: readonly ProxySync[] | undefined }> {
-  let syncs: readonly ProxySync[] | undefined;
+/** What the control plane says of its proxies. */
+async function debugPages(
+  client: KubeClient,
+  record: PlaneRecord,
+  add: Add,
+): Promise<readonly ProxySync[] | undefined> {
+  const check = "the debug pages can be read";
   try {
-    if (record !== undefined) syncs = await askDebug(client, record.debugAddress, "/debug/syncz");
-    if (record !== undefined) add("control-plane", ok("the debug pages can be read"));
+    const syncs = await askDebug<readonly ProxySync[]>(client, record.debugAddress, "/debug/syncz");
+    add("control-plane", ok(check));
+    return syncs;
   } catch (error) {
     const why = (error as { why?: string }).why ?? textOf(error);
-    add(
-      "control-plane",
-      bad(
-        "warning",
-        "the debug pages can be read",
-        why,
-        "may this account ask for tokens of weft-system/weft-debug?",
-      ),
-    );
+    const mend = "may this account ask for tokens of weft-system/weft-debug?";
+    add("control-plane", bad("warning", check, why, mend));
+    return undefined;
   }
-  const instances = await instancesOf(client);
-  add("workloads", checkReadiness(instances), ...checkProxies(instances, syncs));
-  return { instances, syncs };
 }
