@@ -15,6 +15,8 @@ export interface BootstrapOptions {
 export const generatorMetadata = { GENERATOR: "grpc" } as const;
 
 export function grpcBootstrap({ node, metadata, socket, certificates }: BootstrapOptions): unknown {
+  // The library is no Weft: its own name and version are what `weft proxy-status` shows of its stream.
+  const { WEFT_VERSION: _, ...told } = metadata;
   return {
     xds_servers: [
       {
@@ -24,7 +26,7 @@ export function grpcBootstrap({ node, metadata, socket, certificates }: Bootstra
         server_features: ["xds_v3"],
       },
     ],
-    node: { ...node, metadata: { ...metadata, ...generatorMetadata }, locality: {} },
+    node: { ...node, metadata: { ...told, ...generatorMetadata }, locality: {} },
     certificate_providers: {
       [certificateProvider]: {
         plugin_name: "file_watcher",

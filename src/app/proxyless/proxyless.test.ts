@@ -48,7 +48,7 @@ describe("certificate files", () => {
 test("the bootstrap names socket, provider and both templates, and what the libraries ask for", () => {
   const made = grpcBootstrap({
     node: { id: "sidecar~1", cluster: "echo" },
-    metadata: { NAME: "echo-1" },
+    metadata: { NAME: "echo-1", WEFT_VERSION: "1" },
     socket: "/run/xds.sock",
     certificates: certificatePaths("/state/certificates"),
   });
