@@ -48,3 +48,18 @@ export function ensureDebian(program: string, packageName = program): string | u
   });
   return find() ?? missing(program, done.stderr.toString());
 }
+
+/** A program of this repository's tests in Go, built from its pinned modules into .cache/go on first use. */
+export function ensureGoProgram(folder: string, name: string): string | undefined {
+  const go = Bun.which("go", { PATH: `${process.env["PATH"]}:/usr/local/go/bin` });
+  if (go === null) return missing(name, "install Go");
+  mkdirSync(join(root, ".cache/go"), { recursive: true });
+  const binary = join(root, ".cache/go", name);
+  // The toolchain knows by itself what is to be built anew.
+  const done = Bun.spawnSync([go, "build", "-o", binary, "."], {
+    cwd: folder,
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  return done.exitCode === 0 ? binary : missing(name, done.stderr.toString().trim());
+}

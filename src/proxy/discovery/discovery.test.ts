@@ -5,6 +5,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { createLogger, seededRng, systemClock } from "../../base/index.ts";
+import {
+  address,
+  ads,
+  adsBootstrap,
+  controlCluster,
+  endpoints,
+  freePort,
+  grpc,
+  listener,
+  make,
+  route,
+} from "../../testkit/dynamic.ts";
 import { createTestCa } from "../../testkit/index.ts";
 import { createTestSource, fromText, type TestSource } from "../../testkit/xds-source.ts";
 import { createGrpcServer, type GrpcTls } from "../../wire/grpc/index.ts";
@@ -21,69 +33,11 @@ afterEach(async () => {
 });
 process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
 
-function freePort(): number {
-  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = server;
-  server.stop(true);
-  return port;
-}
-
 function backend(name: string): number {
   const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(name) });
   stops.push(() => server.stop(true));
   return server.port!;
 }
-
-const ads: JsonObject = { ads: {}, resource_api_version: "V3" };
-const hcm =
-  "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
-const router = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
-
-const address = (port: number): JsonObject => ({
-  socket_address: { address: "127.0.0.1", port_value: port },
-});
-const endpoints = (name: string, port: number): JsonObject => ({
-  cluster_name: name,
-  endpoints: [{ lb_endpoints: [{ endpoint: { address: address(port) } }] }],
-});
-const make = {
-  cluster: (name: string, config: JsonObject = ads, more: JsonObject = {}) =>
-    fromText(typeUrl.cluster, { name, type: "EDS", eds_cluster_config: { eds_config: config }, ...more }),
-  endpoints: (name: string, port: number) => fromText(typeUrl.endpoints, endpoints(name, port)),
-  route: (name: string, cluster: string) => fromText(typeUrl.route, route(name, cluster)),
-  listener: (name: string, port: number, routes: string, config: JsonObject = ads, more: JsonObject = {}) =>
-    fromText(typeUrl.listener, listener(name, port, routes, config, more)),
-};
-const route = (name: string, cluster: string): JsonObject => ({
-  name,
-  virtual_hosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster } }] }],
-});
-const listener = (
-  name: string,
-  port: number,
-  routes: string,
-  config: JsonObject,
-  more: JsonObject,
-): JsonObject => ({
-  name,
-  address: address(port),
-  filter_chains: [
-    {
-      filters: [
-        {
-          name: "hcm",
-          typed_config: {
-            "@type": hcm,
-            stat_prefix: name,
-            rds: { route_config_name: routes, config_source: config },
-            http_filters: [{ name: "router", typed_config: { "@type": router } }],
-          },
-        },
-      ],
-      ...more,
-    },
-  ],
-});
 
 async function serve(source: TestSource, o: { path?: string; tls?: GrpcTls; token?: string } = {}) {
   const xds = createXdsServer({
@@ -108,28 +62,6 @@ async function serve(source: TestSource, o: { path?: string; tls?: GrpcTls; toke
   return { xds, port: server.port };
 }
 
-const controlCluster = (name: string, where: JsonObject, more: JsonObject = {}): JsonObject => ({
-  name,
-  type: "STATIC",
-  load_assignment: {
-    cluster_name: name,
-    endpoints: [{ lb_endpoints: [{ endpoint: { address: where } }] }],
-  },
-  typed_extension_protocol_options: {
-    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-      "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-      explicit_http_config: { http2_protocol_options: {} },
-    },
-  },
-  ...more,
-});
-
-const grpc = (cluster: string, type: "GRPC" | "DELTA_GRPC", more: JsonObject = {}): JsonObject => ({
-  api_type: type,
-  transport_api_version: "V3",
-  grpc_services: [{ envoy_grpc: { cluster_name: cluster }, ...more }],
-});
-
 async function start(bootstrap: JsonObject): Promise<Standalone> {
   const file = join(dir, `b-${freePort()}.json`);
   writeFileSync(file, JSON.stringify({ node: { id: "n", cluster: "c" }, ...bootstrap }));
@@ -146,15 +78,6 @@ async function start(bootstrap: JsonObject): Promise<Standalone> {
   stops.push(() => result.proxy.stop());
   return result.proxy;
 }
-
-const adsBootstrap = (port: number, type: "GRPC" | "DELTA_GRPC", more: JsonObject = {}): JsonObject => ({
-  dynamic_resources: {
-    ads_config: grpc("xds", type, more),
-    cds_config: ads,
-    lds_config: ads,
-  },
-  static_resources: { clusters: [controlCluster("xds", address(port))] },
-});
 
 /** Resolves when a listener with that name is in effect. */
 function active({ agent }: Standalone, name: string): Promise<void> {
@@ -231,7 +154,7 @@ describe("weft proxy -c with dynamic_resources", () => {
       source.changed();
       while (proxy.agent.tables().listeners.some((l) => l.name === "main"))
         await new Promise((resolve) => setImmediate(resolve));
-      expect(fetch(url)).rejects.toThrow();
+      await until(url, refused, ["three"]);
       expect(xds.status()[0]?.types.every((t) => t.nack === undefined)).toBe(true);
       expect(proxy.agent.tables().clusters.has("one")).toBe(false);
     });

@@ -10,6 +10,8 @@ export const limits = {
   maxResponseBytes: 2 * 1024 * 1024,
   /** An ACK is awaited this long before the next type goes out regardless. */
   ackWaitMs: 10_000,
+  /** Removals wait on a new stream until listeners and routes are asked for too, or for this long. */
+  settleMs: 1_000,
   /** A client that does not read for this long loses its stream. */
   sendTimeoutMs: 30_000,
   /** Types that one stream may ask for. */

@@ -207,7 +207,24 @@ describe("AdsStream", () => {
     await tick();
     expect(r.pending.map((p) => p.text)).toEqual(["CDS+a"]);
     await r.ack(typeUrl.cluster);
+    expect(r.pending.map((p) => p.text)).toEqual(["CDS+a"]);
+    r.clock.advance(limits.settleMs);
+    await tick();
     expect(r.sent()).toEqual(["CDS+a", "CDS+-old"]);
+  });
+
+  test("removals wait until a client that reconnects has asked for what may still name them", async () => {
+    const r = rig();
+    r.source.put(make.listener("l", "r"), make.route("r"));
+    await r.ask(typeUrl.cluster, { initialVersions: { old: "1" } });
+    await r.ask(typeUrl.endpoints, { subscribe: ["old"], initialVersions: { old: "1" } });
+    await r.ask(typeUrl.listener);
+    expect(r.pending.map((p) => p.text)).toEqual(["LDS+l"]);
+    await r.ack(typeUrl.listener);
+    await r.ask(typeUrl.route, { subscribe: ["r"] });
+    expect(r.sent()).toEqual(["LDS+l", "RDS+r"]);
+    await r.ask(typeUrl.route, { nonce: "1" });
+    expect(r.sent()).toEqual(["CDS+-old"]);
   });
 
   test("types and names are limited", async () => {
