@@ -1,162 +1,121 @@
 /**
- * Server-side apply: the object holds what its managers applied; what a manager no longer mentions goes away, what
- * two managers want differently is a conflict. Lists are one field here, as custom resources have them by default.
- * Only applied fields are tracked: other writes own nothing.
+ * Server-side apply: the object holds what its managers applied; what a manager no longer mentions goes away unless
+ * somebody else owns it, and what another owns cannot be changed without force.
  */
+import type { Schema } from "../kinds/index.ts";
 import type { Doc } from "./document.ts";
-import { put } from "./json-patch.ts";
+import { eachCommon, type FieldSet, showPath, single, subtract, union } from "./field-set.ts";
+import { compare, fieldsOf, type Json, mergeApplied, withoutFields } from "./fields.ts";
+import { entriesOf, entry, type ManagerEntry, ownable, withEntries } from "./managed-fields.ts";
 import { StatusError } from "./status.ts";
-
-type Json = Record<string, unknown>;
-interface Entry {
-  manager: string;
-  operation: string;
-  apiVersion: string;
-  time: string;
-  fieldsType: "FieldsV1";
-  fieldsV1: Json;
-}
-
-const isObject = (value: unknown): value is Json =>
-  value !== null && typeof value === "object" && !Array.isArray(value);
 
 export interface ApplyOptions {
   readonly manager: string;
   readonly force: boolean;
   /** RFC 3339. */
   readonly time: string;
+  readonly schema: Schema;
+  /** Only the status is applied, and owned by an entry of its own; without it a status is passed over. */
+  readonly subresource: string | undefined;
+  /** The kind's status is written through its subresource. */
+  readonly statusApart: boolean;
 }
 
 /** The object as it is after `applied` was applied to `current` (undefined: it does not exist yet). */
 export function applyServerSide(current: Doc | undefined, applied: Doc, options: ApplyOptions): Doc {
-  const base = current ?? {
+  const { schema, manager, subresource, time } = options;
+  const wanted = wantedOf(applied, options);
+  const live = current ? ownable(current) : {};
+  const entries = current ? entriesOf(current) : [];
+  const mine = entries.find(
+    (e) => e.operation === "Apply" && e.manager === manager && (e.subresource ?? "") === (subresource ?? ""),
+  );
+  const others = entries.filter((e) => e !== mine);
+  const set = fieldsOf(schema, wanted, false);
+  let merged = mergeApplied(schema, live, wanted) as Json;
+  const changed = compare(schema, live, merged).changed;
+  const conflicts = others.flatMap((owner) => conflictsWith(owner, intersect(changed, set)));
+  if (conflicts.length > 0 && !options.force) throw conflictError(conflicts);
+  if (mine) {
+    const dropped = others.reduce((left, o) => subtract(left, o.fieldsV1), subtract(mine.fieldsV1, set));
+    merged = withoutFields(schema, merged, dropped) as Json;
+  }
+  const lost = conflicts.reduce<FieldSet>((all, c) => union(all, single(c.path)), {});
+  const { metadata = {}, ...rest } = merged as { metadata?: Json };
+  const base = current ?? applied;
+  const doc: Doc = {
     apiVersion: applied.apiVersion,
     kind: applied.kind,
-    metadata: { ...applied.metadata },
+    ...rest,
+    metadata: { ...identity(base), ...metadata, name: base.metadata.name },
   };
-  const entries = ((base.metadata.managedFields ?? []) as unknown as Entry[]).filter(
-    (e) => e.operation === "Apply",
-  );
-  const own = entries.find((e) => e.manager === options.manager);
-  const others = entries.filter((e) => e !== own);
-  const fields = fieldsOf(identityFree(applied));
-  const conflicts = current ? conflictsOf(current, applied, fields, others) : [];
-  if (conflicts.length > 0 && !options.force) throw conflictError(conflicts);
-  let result = structuredClone(base) as unknown as Json;
-  if (own) result = drop(result, own.fieldsV1, [fields, ...others.map((o) => o.fieldsV1)]);
-  result = merge(result, identityFree(applied));
-  const doc = result as unknown as Doc;
-  const kept = others.map((o) => ({
-    ...o,
-    fieldsV1: subtract(
-      o.fieldsV1,
-      conflicts.map((c) => c.path),
-    ),
-  }));
-  const mine: Entry = {
-    manager: options.manager,
-    operation: "Apply",
-    apiVersion: applied.apiVersion,
-    time: own && Bun.deepEquals(own.fieldsV1, fields) ? own.time : options.time,
-    fieldsType: "FieldsV1",
-    fieldsV1: fields,
-  };
-  doc.metadata = { ...doc.metadata, managedFields: [...kept, mine] as unknown as Record<string, unknown>[] };
-  delete doc.metadata.resourceVersion;
-  if (applied.metadata.resourceVersion) doc.metadata.resourceVersion = applied.metadata.resourceVersion;
-  return doc;
-}
-
-/** What can be owned: not the object's identity, nor what the server keeps. */
-function identityFree(applied: Doc): Json {
-  const { apiVersion: _a, kind: _k, metadata, ...rest } = applied;
-  const { labels, annotations, finalizers } = metadata;
-  const kept = {
-    ...(labels && { labels }),
-    ...(annotations && { annotations }),
-    ...(finalizers && { finalizers }),
-  };
-  return { ...rest, ...(Object.keys(kept).length > 0 && { metadata: kept }) };
-}
-
-function fieldsOf(value: Json): Json {
-  const out: Json = {};
-  for (const [key, field] of Object.entries(value)) out[`f:${key}`] = isObject(field) ? fieldsOf(field) : {};
+  const same = mine && Bun.deepEquals(mine.fieldsV1, set);
+  const own = entry(applied, { manager, subresource, time: same ? (mine.time ?? time) : time }, set, "Apply");
+  const out = withEntries(doc, [...others.map((o) => ({ ...o, fieldsV1: subtract(o.fieldsV1, lost) })), own]);
+  delete out.metadata.resourceVersion;
+  if (applied.metadata.resourceVersion) out.metadata.resourceVersion = applied.metadata.resourceVersion;
+  if (applied.metadata.uid) out.metadata.uid = applied.metadata.uid;
   return out;
 }
 
-interface Conflict {
-  readonly path: readonly string[];
-  readonly manager: string;
+/** What the manager has a say in. */
+function wantedOf(applied: Doc, options: ApplyOptions): Json {
+  const { status, ...rest } = ownable(applied);
+  if (options.subresource === "status") return status === undefined ? {} : { status };
+  return status === undefined || options.statusApart ? rest : { ...rest, status };
 }
 
-function conflictsOf(current: Doc, applied: Doc, fields: Json, others: readonly Entry[]): Conflict[] {
+/** What nobody owns. */
+const identity = (doc: Doc): Json => {
+  const owned = (ownable(doc)["metadata"] ?? {}) as Json;
+  return Object.fromEntries(
+    Object.entries(doc.metadata).filter(([name]) => !Object.hasOwn(owned, name) && name !== "managedFields"),
+  );
+};
+
+interface Conflict {
+  readonly path: readonly string[];
+  readonly owner: ManagerEntry;
+}
+
+function intersect(a: FieldSet, b: FieldSet): FieldSet {
+  let out: FieldSet = {};
+  eachCommon(a, b, (path) => {
+    out = union(out, single(path));
+  });
+  return out;
+}
+
+function conflictsWith(owner: ManagerEntry, changed: FieldSet): Conflict[] {
   const found: Conflict[] = [];
-  const walk = (mine: Json, path: string[]): void => {
-    const names = Object.keys(mine);
-    if (names.length > 0) {
-      for (const name of names) walk(mine[name] as Json, [...path, name]);
-      return;
-    }
-    const keys = path.map((p) => p.slice(2));
-    if (Bun.deepEquals(at(current, keys), at(applied, keys))) return;
-    const owner = others.find((o) => owns(o.fieldsV1, path));
-    if (owner) found.push({ path, manager: owner.manager });
-  };
-  walk(fields, []);
+  eachCommon(changed, owner.fieldsV1, (path) => found.push({ path, owner }));
   return found;
 }
 
-const at = (value: unknown, keys: readonly string[]): unknown =>
-  keys.reduce<unknown>((v, k) => (isObject(v) && Object.hasOwn(v, k) ? v[k] : undefined), value);
-const owns = (fields: Json, path: readonly string[]): boolean => at(fields, path) !== undefined;
+function describe(owner: ManagerEntry): string {
+  const which = owner.subresource ? ` with subresource "${owner.subresource}"` : "";
+  const how =
+    owner.operation === "Update" ? ` using ${owner.apiVersion}${owner.time ? ` at ${owner.time}` : ""}` : "";
+  return `"${owner.manager}"${which}${how}`;
+}
 
 function conflictError(conflicts: readonly Conflict[]): StatusError {
   const causes = conflicts.map((c) => ({
     reason: "FieldManagerConflict",
-    message: `conflict with "${c.manager}"`,
-    field: c.path.map((p) => `.${p.slice(2)}`).join(""),
+    message: `conflict with ${describe(c.owner)}`,
+    field: showPath(c.path),
   }));
-  const list = causes.map((c) => `${c.message}: ${c.field}`).join(", ");
-  return new StatusError(
-    409,
-    "Conflict",
-    `Apply failed with ${causes.length} conflict${causes.length > 1 ? "s" : ""}: ${list}`,
-    { causes },
-  );
-}
-
-/** Removes the fields of `old` that nobody in `keep` has. */
-function drop(value: Json, old: Json, keep: readonly Json[]): Json {
-  const out: Json = { ...value };
-  for (const [name, inner] of Object.entries(old)) {
-    const key = name.slice(2);
-    if (!Object.hasOwn(out, key)) continue;
-    const kept = keep.map((k) => k[name]).filter(isObject);
-    const field = out[key];
-    if (isObject(field) && isObject(inner) && Object.keys(inner).length > 0) {
-      const rest = drop(field, inner, kept);
-      if (kept.length === 0 && Object.keys(rest).length === 0) delete out[key];
-      else out[key] = rest;
-    } else if (kept.length === 0) delete out[key];
+  const [first] = causes;
+  let text = `${first!.message}: ${first!.field}`;
+  if (causes.length > 1) {
+    const owners = [...new Set(conflicts.map((c) => c.owner))];
+    text = owners
+      .flatMap((owner) => [
+        `conflicts with ${describe(owner)}:`,
+        ...conflicts.filter((c) => c.owner === owner).map((c) => `- ${showPath(c.path)}`),
+      ])
+      .join("\n");
   }
-  return out;
-}
-
-function merge(value: Json, applied: Json): Json {
-  const out: Json = { ...value };
-  for (const [key, field] of Object.entries(applied)) {
-    const before = Object.hasOwn(out, key) ? out[key] : undefined;
-    put(out, key, isObject(field) ? merge(isObject(before) ? before : {}, field) : field);
-  }
-  return out;
-}
-
-function subtract(fields: Json, paths: readonly (readonly string[])[]): Json {
-  const out = structuredClone(fields);
-  for (const path of paths) {
-    const parent = at(out, path.slice(0, -1));
-    if (isObject(parent)) delete parent[path.at(-1)!];
-  }
-  return out;
+  const count = `${causes.length} conflict${causes.length > 1 ? "s" : ""}`;
+  return new StatusError(409, "Conflict", `Apply failed with ${count}: ${text}`, { causes });
 }

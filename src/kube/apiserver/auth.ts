@@ -100,11 +100,36 @@ const PUBLIC_CONFIG = ["weft-ca-root-cert", "weft-control-plane"];
  * tokens of itself. It reads no Secret.
  */
 export function authorize(user: User, a: Attributes): void {
-  if (!user.account || allowed(user.account, a)) return;
+  if (permits(user, a)) return;
   const what = `${a.kind.plural}${a.subresource ? `/${a.subresource}` : ""}`;
   throw forbidden(
     `${what}${a.kind.group ? `.${a.kind.group}` : ""}${a.name ? ` "${a.name}"` : ""} is forbidden: User "${user.name}" cannot ${a.verb} resource "${what}" in API group "${a.kind.group}"${a.namespace ? ` in the namespace "${a.namespace}"` : " at the cluster scope"}`,
   );
+}
+
+/** Whether the fixed policy lets a user do something. */
+export const permits = (user: User, a: Attributes): boolean => !user.account || allowed(user.account, a);
+
+/** The same as a list, for `kubectl auth can-i --list`. */
+export function rulesOf(user: User, namespace: string): unknown {
+  const all = { verbs: ["*"], apiGroups: ["*"], resources: ["*"] };
+  const own = user.account?.namespace === namespace;
+  const reads = ["get", "list", "watch"];
+  const keeps = [...reads, "create", "update", "patch", "delete"];
+  const rules = [
+    { verbs: ["get"], apiGroups: [""], resources: ["configmaps"], resourceNames: PUBLIC_CONFIG },
+    { verbs: reads, apiGroups: [""], resources: ["services"] },
+    { verbs: reads, apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"] },
+    { verbs: keeps, apiGroups: ["networking.istio.io"], resources: ["workloadentries"] },
+    { verbs: keeps, apiGroups: ["coordination.k8s.io"], resources: ["leases"] },
+  ];
+  return {
+    resourceRules: !user.account ? [all] : own ? rules : [],
+    nonResourceRules: [
+      { verbs: ["get"], nonResourceURLs: user.account ? ["/version", "/healthz", "/readyz"] : ["*"] },
+    ],
+    incomplete: false,
+  };
 }
 
 function allowed(account: AccountRef, a: Attributes): boolean {

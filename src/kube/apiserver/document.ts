@@ -1,31 +1,11 @@
 /** Objects while the server works on them, and how they are kept in the store. */
 import { apiVersionOf, type Kind, type KubeObject, kindOfResource } from "../kinds/index.ts";
 import type { Row } from "../store/index.ts";
+import { convertAutoscaler } from "./autoscaler.ts";
 
-export interface Meta {
-  name: string;
-  namespace?: string;
-  generateName?: string;
-  uid?: string;
-  resourceVersion?: string;
-  generation?: number;
-  creationTimestamp?: string;
-  deletionTimestamp?: string;
-  deletionGracePeriodSeconds?: number;
-  labels?: Record<string, string>;
-  annotations?: Record<string, string>;
-  finalizers?: string[];
-  managedFields?: Record<string, unknown>[];
-  [field: string]: unknown;
-}
+export type { Doc, Meta } from "./doc.ts";
 
-/** A mutable object; a document that was read from the store belongs to its reader. */
-export interface Doc {
-  apiVersion: string;
-  kind: string;
-  metadata: Meta;
-  [field: string]: unknown;
-}
+import type { Doc } from "./doc.ts";
 
 /** The same document in the words of the typed kinds. */
 export const asObject = (doc: Doc): KubeObject => doc as unknown as KubeObject;
@@ -47,6 +27,12 @@ export function encode(kind: Kind, doc: Doc): string {
   const out = convert(doc, apiVersionOf(stored.group, stored.storageVersion));
   const { resourceVersion: _, ...metadata } = out.metadata;
   return JSON.stringify({ ...out, metadata });
+}
+
+/** Whether two documents say the same, whatever their resourceVersion and the order of their fields. */
+export function equalDocs(a: Doc, b: Doc): boolean {
+  const bare = ({ metadata: { resourceVersion: _, ...metadata }, ...doc }: Doc) => ({ ...doc, metadata });
+  return Bun.deepEquals(bare(a), bare(b));
 }
 
 /** A row in the words of one served version. */
@@ -74,6 +60,7 @@ const eventFieldsBack = Object.fromEntries(Object.entries(eventFields).map(([a, 
 /** Shows a document in another version. Istio's versions are equal but for the name; Events have two dialects. */
 export function convert(doc: Doc, apiVersion: string): Doc {
   if (doc.apiVersion === apiVersion) return doc;
+  if (doc.kind === "HorizontalPodAutoscaler") return convertAutoscaler(doc, apiVersion);
   const dialect = apiVersion === "events.k8s.io/v1" ? eventFields : eventFieldsBack;
   if (doc.kind !== "Event") return { ...doc, apiVersion };
   const renamed = Object.entries(doc).map(([field, value]) => [dialect[field] ?? field, value]);

@@ -15,6 +15,8 @@ export const MAX_YAML_ALIASES = 100;
 export const MAX_WATCH_BACKLOG = 8 * 1024 * 1024;
 /** Watches open at once. */
 export const MAX_WATCHES = 5_000;
+/** Rows read from the store at once for a list without a limit, or with a selector. */
+export const LIST_READ = 5_000;
 /** Changes read from the log in one piece when a watch resumes. */
 export const WATCH_PAGE = 500;
 /** How often a quiet watch gets a line break, so that nobody takes it for dead. */
@@ -26,6 +28,8 @@ export const WATCH_DEFAULT_SECONDS = 45 * 60;
 export const STOP_TURNS = 200;
 /** How often an unconditional change is tried again when others change the object meanwhile. */
 export const MAX_UPDATE_TRIES = 16;
+/** Update entries of one object's managedFields, as in Kubernetes; older ones are joined. */
+export const MAX_UPDATE_MANAGERS = 10;
 /** Times that a free cluster address or a generated name is drawn. */
 export const MAX_DRAWS = 32;
 /** Lifetime of service account tokens. Kubernetes allows no less than 10 minutes. */

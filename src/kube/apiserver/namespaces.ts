@@ -1,6 +1,6 @@
 /** Namespaces that always exist, and the end of those that were deleted. */
 import type { Logger } from "../../base/index.ts";
-import { kindOf, kinds } from "../kinds/index.ts";
+import { kindOf } from "../kinds/index.ts";
 import { type Doc, decodeRow, keyOf, prefixOf } from "./document.ts";
 import type { WriteOptions } from "./prepare.ts";
 import type { Registry } from "./registry.ts";
@@ -11,7 +11,8 @@ export const BUILT_IN_NAMESPACES = ["default", "kube-system", "weft-system"] as 
 
 const kind = kindOf("v1", "Namespace")!;
 
-const quiet = (): WriteOptions => ({
+/** Options of the server's own writes. */
+export const quietly = (): WriteOptions => ({
   dryRun: false,
   fieldValidation: "Strict",
   fieldManager: "weft",
@@ -24,7 +25,7 @@ export async function ensureNamespaces(registry: Registry): Promise<void> {
   for (const name of BUILT_IN_NAMESPACES) {
     if (await registry.store.get(keyOf(kind, undefined, name))) continue;
     const body = { apiVersion: "v1", kind: "Namespace", metadata: { name } };
-    await registry.create({ kind, version: "v1", namespace: undefined }, body, quiet());
+    await registry.create({ kind, version: "v1", namespace: undefined }, body, quietly());
   }
 }
 
@@ -34,7 +35,7 @@ export async function emptyNamespace(registry: Registry, name: string, log: Logg
     const marked = await registry.store.get(keyOf(kind, undefined, name));
     if (!marked || !terminating(decodeRow(kind, "v1", marked))) return;
     let left = 0;
-    for (const content of kinds.filter((k) => k.namespaced && !k.storedAs)) {
+    for (const content of registry.catalog.kinds.filter((k) => k.namespaced && !k.storedAs)) {
       const page = await registry.store.list(prefixOf(content, name));
       for (const row of page.rows) {
         const doc = decodeRow(content, content.storageVersion, row);
@@ -44,7 +45,7 @@ export async function emptyNamespace(registry: Registry, name: string, log: Logg
           namespace: name,
           name: doc.metadata.name,
         };
-        if (!(await removed(registry.delete(target, quiet())))) left++;
+        if (!(await removed(registry.delete(target, quietly())))) left++;
       }
     }
     const row = await registry.store.get(keyOf(kind, undefined, name));
@@ -69,7 +70,8 @@ export async function resumeTermination(registry: Registry, log: Logger): Promis
 const terminating = (doc: Doc): boolean =>
   doc.metadata.deletionTimestamp !== undefined && !doc.metadata.finalizers?.length;
 
-async function removed(deletion: Promise<{ gone: boolean }>): Promise<boolean> {
+/** Whether an object is gone for good; one that was not there is. */
+export async function removed(deletion: Promise<{ gone: boolean }>): Promise<boolean> {
   try {
     return (await deletion).gone;
   } catch (e) {

@@ -1,5 +1,6 @@
 /** Paths of the API: which kind, version, namespace, name and subresource a URL is about. */
-import { apiVersionOf, type Kind, kindOfResource } from "../kinds/index.ts";
+import { apiVersionOf, type Kind } from "../kinds/index.ts";
+import type { Catalog } from "./catalog.ts";
 import { badRequest } from "./status.ts";
 
 export interface ResourcePath {
@@ -11,7 +12,7 @@ export interface ResourcePath {
 }
 
 /** A resource's path; undefined where it names nothing that is served. Throws 400 for names that could escape. */
-export function parsePath(path: string): ResourcePath | undefined {
+export function parsePath(catalog: Catalog, path: string): ResourcePath | undefined {
   const segments = path.split("/").slice(1).map(decodeSegment);
   const core = segments[0] === "api";
   if (!core && segments[0] !== "apis") return undefined;
@@ -22,7 +23,7 @@ export function parsePath(path: string): ResourcePath | undefined {
   const [namespace, plural, name, subresource, ...more] = namespaced
     ? [rest[1], ...rest.slice(2)]
     : [undefined, ...rest];
-  const kind = kindOfResource(group, version, plural ?? "");
+  const kind = catalog.ofResource(group, version, plural ?? "");
   if (!kind || more.length > 0 || (namespaced && !kind.namespaced)) return undefined;
   if (kind.namespaced && !namespaced && name !== undefined) return undefined;
   return { kind, version, namespace, name, subresource };

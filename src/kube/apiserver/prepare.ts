@@ -3,13 +3,14 @@ import {
   apiVersionOf,
   applyDefaults,
   type Cause,
+  fillDefaults,
   type Kind,
   objectSchema,
   validate,
 } from "../kinds/index.ts";
 import { asDoc, asObject, type Doc, type Meta, withoutMetaAndStatus } from "./document.ts";
 import { prune } from "./prune.ts";
-import { badRequest, invalid } from "./status.ts";
+import { badRequest, invalid, StatusError } from "./status.ts";
 
 /** What a request is about and how it wants to be treated. */
 export interface Target {
@@ -23,6 +24,10 @@ export interface WriteOptions {
   readonly dryRun: boolean;
   readonly fieldValidation: "Ignore" | "Warn" | "Strict";
   readonly fieldManager: string;
+  /** A server-side apply: the object brings its managedFields along. */
+  readonly operation?: "Apply";
+  /** The pods/binding subresource may set where a pod runs. */
+  readonly bound?: boolean;
   /** Grows; goes out as Warning headers. */
   readonly warnings: string[];
   /** Duplicate fields that the body's reader found. */
@@ -69,22 +74,44 @@ export function identify(target: Target, body: unknown): Doc {
 
 /** Defaults, validates and prunes. Throws 400 for unknown fields under Strict and 422 for what is invalid. */
 export async function settle(target: Target, doc: Doc, options: WriteOptions, old?: Doc): Promise<Doc> {
-  const { kind } = target;
-  const full = asDoc(applyDefaults(kind, asObject(doc)));
+  const { kind, version } = target;
+  const schema = await objectSchema(kind, version);
+  let full = asDoc(applyDefaults(kind, asObject(doc)));
+  if (kind.custom) full = fillDefaults(schema, full) as Doc;
   const result = await validate(kind, asObject(full), old && asObject(old));
-  complain(result.unknown, options);
-  if (result.causes.length > 0) throw invalid(kind, full.metadata.name ?? "", result.causes);
+  complain(target, result.unknown, options);
+  if (result.causes.length > 0) throw refusal(target, full, result.causes);
   options.warnings.push(...result.warnings);
-  return prune(await objectSchema(kind, target.version), full) as Doc;
+  return prune(schema, full) as Doc;
 }
 
-function complain(unknown: readonly string[], options: WriteOptions): void {
+/** Kubernetes' own kinds are decoded into Go types before they are validated: a wrong type is a bad request. */
+function refusal(target: Target, doc: Doc, causes: readonly Cause[]): StatusError {
+  const typed = target.kind.custom ? [] : causes.filter((c) => c.reason === "FieldValueTypeInvalid");
+  if (typed.length === 0) return invalid(target.kind, doc.metadata.name ?? "", causes);
+  const [first] = typed;
+  const [, want = "", got = ""] = /must be of type ([^:]*): "([^"]*)"/.exec(first!.message) ?? [];
+  return new StatusError(
+    400,
+    "BadRequest",
+    `${undecodable(target)}: json: cannot unmarshal ${got} into Go struct field ${target.kind.kind}.${first!.field} of type ${want}`,
+    { causes: typed },
+  );
+}
+
+const undecodable = ({ kind, version }: Target): string =>
+  `${kind.kind} in version "${version}" cannot be handled as a ${kind.kind}`;
+
+function complain(target: Target, unknown: readonly string[], options: WriteOptions): void {
   const texts = [
     ...options.duplicates.map((field) => `duplicate field "${field}"`),
     ...unknown.map((field) => `unknown field "${field}"`),
   ];
   if (texts.length === 0 || options.fieldValidation === "Ignore") return;
-  if (options.fieldValidation === "Strict") throw badRequest(`strict decoding error: ${texts.join(", ")}`);
+  if (options.fieldValidation === "Strict") {
+    const who = target.kind.custom ? "" : `${undecodable(target)}: `;
+    throw badRequest(`${who}strict decoding error: ${texts.join(", ")}`);
+  }
   options.warnings.push(...texts);
 }
 

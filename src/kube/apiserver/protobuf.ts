@@ -1,109 +1,24 @@
 /**
- * Kubernetes' protobuf, for the few messages that kubectl's generators post (`create namespace`, `create token`...).
- * Field numbers are those of k8s.io/api's generated.proto. An unknown field is skipped.
+ * Kubernetes' protobuf, as kubectl's generators and typed clients post it. Field numbers come from kinds/shapes.
+ * Go writes its zero values for what is not set; which zeros mean something cannot be told from the wire, so those
+ * that do are listed. An unknown field is skipped.
  */
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { hasShapes, parseApiVersion, type ShapeField, type ShapeType, shapeOf } from "../kinds/index.ts";
 import { badRequest, unsupportedMedia } from "./status.ts";
 
-type Scalar = "string" | "bytes" | "int" | "bool";
-/** Name, type (a scalar, a message or a map of scalars), and whether it repeats. */
-type Field = readonly [name: string, type: Scalar | Message | { readonly mapOf: Scalar }, repeated?: true];
-type Message = { readonly fields: Readonly<Record<number, Field>>; readonly shape?: "intOrString" };
-
-const strings = { mapOf: "string" } as const;
-const metadata: Message = {
-  fields: {
-    1: ["name", "string"],
-    2: ["generateName", "string"],
-    3: ["namespace", "string"],
-    5: ["uid", "string"],
-    6: ["resourceVersion", "string"],
-    11: ["labels", strings],
-    12: ["annotations", strings],
-    14: ["finalizers", "string", true],
-  },
-};
-const named = (more: Readonly<Record<number, Field>>): Message => ({
-  fields: { 1: ["metadata", metadata], ...more },
-});
-const servicePort: Message = {
-  fields: {
-    1: ["name", "string"],
-    2: ["protocol", "string"],
-    3: ["port", "int"],
-    4: [
-      "targetPort",
-      { fields: { 1: ["type", "int"], 2: ["int", "int"], 3: ["string", "string"] }, shape: "intOrString" },
-    ],
-    5: ["nodePort", "int"],
-    6: ["appProtocol", "string"],
-  },
-};
-const objectReference: Message = {
-  fields: { 1: ["kind", "string"], 2: ["apiVersion", "string"], 3: ["name", "string"], 4: ["uid", "string"] },
-};
-
-const messages: Readonly<Record<string, Message>> = {
-  "v1/Namespace": named({ 2: ["spec", { fields: { 1: ["finalizers", "string", true] } }] }),
-  "v1/ServiceAccount": named({ 4: ["automountServiceAccountToken", "bool"] }),
-  "v1/ConfigMap": named({
-    2: ["data", strings],
-    3: ["binaryData", { mapOf: "bytes" }],
-    4: ["immutable", "bool"],
-  }),
-  "v1/Secret": named({
-    2: ["data", { mapOf: "bytes" }],
-    3: ["type", "string"],
-    4: ["stringData", strings],
-    5: ["immutable", "bool"],
-  }),
-  "v1/Service": named({
-    2: [
-      "spec",
-      {
-        fields: {
-          1: ["ports", servicePort, true],
-          2: ["selector", strings],
-          3: ["clusterIP", "string"],
-          4: ["type", "string"],
-          7: ["sessionAffinity", "string"],
-          10: ["externalName", "string"],
-          18: ["clusterIPs", "string", true],
-        },
-      },
-    ],
-  }),
-  "authentication.k8s.io/v1/TokenRequest": named({
-    2: [
-      "spec",
-      {
-        fields: {
-          1: ["audiences", "string", true],
-          3: ["boundObjectRef", objectReference],
-          4: ["expirationSeconds", "int"],
-        },
-      },
-    ],
-  }),
-  "authentication.k8s.io/v1/TokenReview": named({
-    2: ["spec", { fields: { 1: ["token", "string"], 2: ["audiences", "string", true] } }],
-  }),
-  "v1/DeleteOptions": {
-    fields: {
-      1: ["gracePeriodSeconds", "int"],
-      2: ["preconditions", { fields: { 1: ["uid", "string"], 2: ["resourceVersion", "string"] } }],
-      4: ["propagationPolicy", "string"],
-      5: ["dryRun", "string", true],
-    },
-  },
-};
-
-const unknownMessage: Message = {
-  fields: {
-    1: ["typeMeta", { fields: { 1: ["apiVersion", "string"], 2: ["kind", "string"] } }],
-    2: ["raw", "bytes"],
-  },
-};
+/** Numbers of which 0, and switches of which false, differ from silence. */
+const meaningful: ReadonlySet<string> = new Set([
+  ..."replicas minReplicas parallelism completions backoffLimit terminationGracePeriodSeconds".split(" "),
+  ..."revisionHistoryLimit ttlSecondsAfterFinished activeDeadlineSeconds priority runAsUser runAsGroup".split(
+    " ",
+  ),
+  ..."fsGroup successfulJobsHistoryLimit failedJobsHistoryLimit gracePeriodSeconds partition".split(" "),
+  ..."defaultMode expirationSeconds value number percent int".split(" "),
+  ..."automountServiceAccountToken immutable enableServiceLinks allowPrivilegeEscalation".split(" "),
+  ..."runAsNonRoot privileged readOnlyRootFilesystem suspend allowVolumeExpansion".split(" "),
+  ..."shareProcessNamespace optional served storage attachRequired podInfoOnMount".split(" "),
+]);
 
 /** `k8s\0` and a runtime.Unknown around the object. */
 export function decodeProtobuf(bytes: Uint8Array): unknown {
@@ -111,78 +26,178 @@ export function decodeProtobuf(bytes: Uint8Array): unknown {
     throw badRequest("the protobuf body does not begin with the magic number of Kubernetes");
   }
   try {
-    const outer = read(unknownMessage, bytes.subarray(4));
-    const { apiVersion = "", kind = "" } = (outer["typeMeta"] ?? {}) as {
-      apiVersion?: string;
-      kind?: string;
-    };
-    const message =
-      messages[`${apiVersion}/${kind}`] ??
-      (kind === "DeleteOptions" ? messages["v1/DeleteOptions"] : undefined);
-    if (!message) {
-      throw unsupportedMedia(
-        `protobuf bodies of ${kind} in version "${apiVersion}" are not supported; send application/json (kubectl: use "create -f" or "apply -f")`,
-      );
-    }
-    const raw = Buffer.from((outer["raw"] as string | undefined) ?? "", "base64");
-    return { apiVersion, kind, ...read(message, raw) };
+    const { apiVersion, kind, raw } = envelope(bytes.subarray(4));
+    const fields = kind === "DeleteOptions" ? shapeOf("meta-v1", kind) : shapeFor(apiVersion, kind);
+    return { apiVersion, kind, ...readMessage(fields, raw) };
   } catch (e) {
-    if (e instanceof RangeError) throw badRequest(`the protobuf body is malformed: ${e.message}`);
     if (e instanceof Error && e.name === "StatusError") throw e;
     throw badRequest(`the protobuf body is malformed: ${(e as Error).message}`);
   }
 }
 
-/** Bytes come out as base64, as JSON has them. */
-function scalar(reader: BinaryReader, type: Scalar): unknown {
-  switch (type) {
-    case "string":
-      return reader.string();
-    case "bytes":
-      return Buffer.from(reader.bytes()).toString("base64");
-    case "int":
-      return Number(reader.int64());
-    case "bool":
-      return reader.bool();
-  }
-}
-
-function read(message: Message, bytes: Uint8Array): Record<string, unknown> {
+function envelope(bytes: Uint8Array): { apiVersion: string; kind: string; raw: Uint8Array } {
+  const out = { apiVersion: "", kind: "", raw: new Uint8Array() };
   const reader = new BinaryReader(bytes);
-  const out: Record<string, unknown> = {};
   while (reader.pos < reader.len) {
     const [number, wire] = reader.tag();
-    const field = message.fields[number];
-    if (!field) {
-      reader.skip(wire, number);
-      continue;
-    }
-    const [name, type, repeated] = field;
-    if (typeof type === "object" && "mapOf" in type) {
-      const entry = read({ fields: { 1: ["key", "string"], 2: ["value", type.mapOf] } }, reader.bytes());
-      out[name] = {
-        ...(out[name] as object | undefined),
-        [(entry["key"] as string) ?? ""]: entry["value"] ?? "",
-      };
-      continue;
-    }
-    if (
-      typeof type === "string" &&
-      wire !== (type === "int" || type === "bool" ? WireType.Varint : WireType.LengthDelimited)
-    ) {
-      throw badRequest(`the protobuf body is malformed at field ${name}`);
-    }
-    const value = typeof type === "string" ? scalar(reader, type) : shaped(type, read(type, reader.bytes()));
-    if (repeated) out[name] = [...((out[name] as unknown[] | undefined) ?? []), value];
-    // Go writes its zero values for what is not set.
-    else if (value !== "" && value !== 0 && value !== undefined) out[name] = value;
+    if (number === 2 && wire === WireType.LengthDelimited)
+      out.raw = reader.bytes() as Uint8Array<ArrayBuffer>;
+    else if (number === 1 && wire === WireType.LengthDelimited) {
+      const inner = new BinaryReader(reader.bytes());
+      while (inner.pos < inner.len) {
+        const [field, type] = inner.tag();
+        if (field === 1) out.apiVersion = inner.string();
+        else if (field === 2) out.kind = inner.string();
+        else inner.skip(type, field);
+      }
+    } else reader.skip(wire, number);
   }
   return out;
 }
 
-function shaped(message: Message, value: Record<string, unknown>): unknown {
-  if (message.shape !== "intOrString") return value;
-  const chosen = value["type"] === 1 ? value["string"] : value["int"];
-  // Go sends the zero IntOrString for "not set".
-  return chosen === 0 || chosen === undefined ? undefined : chosen;
+function shapeFor(apiVersion: string, kind: string): readonly ShapeField[] {
+  const at = parseApiVersion(apiVersion);
+  const file = at && `${at.group === "" ? "core" : at.group.split(".")[0]}-${at.version}`;
+  if (file && hasShapes(file) && kind !== "CustomResourceDefinition") {
+    try {
+      return shapeOf(file, kind);
+    } catch {
+      // Falls through: no such kind in the group.
+    }
+  }
+  throw unsupportedMedia(
+    `protobuf bodies of ${kind} in version "${apiVersion}" are not supported; send application/json (kubectl: use "create -f" or "apply -f")`,
+  );
+}
+
+type Json = Record<string, unknown>;
+/** Nesting of a message. */
+const MAX_MESSAGE_DEPTH = 64;
+
+function readMessage(fields: readonly ShapeField[], bytes: Uint8Array, depth = 0): Json {
+  if (depth > MAX_MESSAGE_DEPTH) throw new Error(`nested deeper than ${MAX_MESSAGE_DEPTH} levels`);
+  const reader = new BinaryReader(bytes);
+  const out: Json = {};
+  while (reader.pos < reader.len) {
+    const [number, wire] = reader.tag();
+    const field = fields.find((f) => f.number === number);
+    if (field) readField(out, field, reader, wire, depth);
+    else reader.skip(wire, number);
+  }
+  return out;
+}
+
+function readField(out: Json, field: ShapeField, reader: BinaryReader, wire: WireType, depth: number): void {
+  const { type, name } = field;
+  if (type.of === "list") {
+    const packed = wire === WireType.LengthDelimited && type.inner.of === "leaf" && varint(type.inner.name);
+    const list = (out[name] ?? []) as unknown[];
+    out[name] = list;
+    if (!packed) {
+      list.push(readValue(type.inner, reader, wire, depth) ?? "");
+      return;
+    }
+    const inner = new BinaryReader(reader.bytes());
+    while (inner.pos < inner.len) list.push(readValue(type.inner, inner, WireType.Varint, depth));
+    return;
+  }
+  if (type.of === "map") {
+    const [key, value] = readEntry(type.inner, reader.bytes(), depth);
+    const map = (out[name] ?? {}) as Json;
+    Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
+    out[name] = map;
+    return;
+  }
+  const value = readValue(type, reader, wire, depth);
+  if (field.embedded) Object.assign(out, value);
+  else if (!silent(value, name)) out[name] = value;
+}
+
+const varint = (leaf: string): boolean => leaf === "int" || leaf === "int64" || leaf === "bool";
+
+/** Go writes zero values of fields that were never set. */
+const silent = (value: unknown, name: string): boolean =>
+  value === undefined || value === "" || ((value === 0 || value === false) && !meaningful.has(name));
+
+function readEntry(type: ShapeType, bytes: Uint8Array, depth: number): [string, unknown] {
+  const reader = new BinaryReader(bytes);
+  let key = "";
+  let value: unknown = type.of === "list" ? [] : "";
+  while (reader.pos < reader.len) {
+    const [number, wire] = reader.tag();
+    if (number === 1) key = reader.string();
+    else if (number !== 2) reader.skip(wire, number);
+    // A list as the value of a map is a message around it.
+    else if (type.of === "list") value = readList(type.inner, reader.bytes(), depth + 1);
+    else value = readValue(type, reader, wire, depth) ?? "";
+  }
+  return [key, value];
+}
+
+function readList(type: ShapeType, bytes: Uint8Array, depth: number): unknown[] {
+  const reader = new BinaryReader(bytes);
+  const list: unknown[] = [];
+  while (reader.pos < reader.len) {
+    const [number, wire] = reader.tag();
+    if (number === 1) list.push(readValue(type, reader, wire, depth));
+    else reader.skip(wire, number);
+  }
+  return list;
+}
+
+function readValue(type: ShapeType, reader: BinaryReader, wire: WireType, depth: number): unknown {
+  if (type.of === "named") return readMessage(shapeOf(type.file, type.name), reader.bytes(), depth + 1);
+  if (type.of === "object") return readMessage(type.fields, reader.bytes(), depth + 1);
+  if (type.of !== "leaf") throw new Error("a list of lists");
+  const number = varint(type.name);
+  if (type.name !== "number" && wire !== (number ? WireType.Varint : WireType.LengthDelimited))
+    throw new Error(`a field of type ${type.name} has wire type ${wire}`);
+  return leaves[type.name]!(reader);
+}
+
+/** Bytes come out as base64, as JSON has them. */
+const leaves: Readonly<Record<string, (reader: BinaryReader) => unknown>> = {
+  string: (r) => r.string(),
+  bytes: (r) => Buffer.from(r.bytes()).toString("base64"),
+  int: (r) => Number(r.int64()),
+  int64: (r) => Number(r.int64()),
+  bool: (r) => r.bool(),
+  number: (r) => r.double(),
+  time: (r) => time(r.bytes(), 0),
+  microtime: (r) => time(r.bytes(), 6),
+  quantity: (r) => scalars(r.bytes())[1],
+  intstr(r) {
+    const [, type, int, text] = scalars(r.bytes());
+    const chosen = type === 1 ? text : int;
+    // Go sends the zero IntOrString for "not set".
+    return chosen === 0 || chosen === undefined ? undefined : chosen;
+  },
+  // FieldsV1, RawExtension and JSON hold JSON text in field 1.
+  any(r) {
+    const text = scalars(r.bytes())[1];
+    return typeof text === "string" && text !== "" ? JSON.parse(text) : undefined;
+  },
+};
+
+/** The scalar fields of a small message, by their number. */
+function scalars(bytes: Uint8Array): (string | number | undefined)[] {
+  const reader = new BinaryReader(bytes);
+  const out: (string | number | undefined)[] = [];
+  while (reader.pos < reader.len) {
+    const [number, wire] = reader.tag();
+    if (number > 3) reader.skip(wire, number);
+    else if (wire === WireType.Varint) out[number] = Number(reader.int64());
+    else out[number] = reader.string();
+  }
+  return out;
+}
+
+function time(bytes: Uint8Array, digits: number): string | undefined {
+  const [, seconds, nanos] = scalars(bytes);
+  if (typeof seconds !== "number") return undefined;
+  const text = new Date(seconds * 1000).toISOString().slice(0, 19);
+  if (digits === 0) return `${text}Z`;
+  return `${text}.${String(nanos ?? 0)
+    .padStart(9, "0")
+    .slice(0, digits)}Z`;
 }

@@ -1,12 +1,15 @@
 /** Create, read, update, delete on the store, with Kubernetes' rules. Knows no HTTP. */
 import { randomUUID } from "node:crypto";
 import type { Clock, Rng } from "../../base/index.ts";
-import { type Kind, type KubeObject, kindOf, kinds } from "../kinds/index.ts";
-import { type Outcome, RevisionError, type Row, type Store, type Write } from "../store/index.ts";
+import { type Kind, type KubeObject, kindOf, objectSchema } from "../kinds/index.ts";
+import type { Outcome, Row, Store, Write } from "../store/index.ts";
 import type { Admission } from "./admission.ts";
+import type { Catalog } from "./catalog.ts";
 import { allocateClusterIp, releaseClusterIp } from "./cluster-ip.ts";
-import { asObject, type Doc, decodeRow, encode, keyOf, prefixOf } from "./document.ts";
+import { asObject, type Doc, decodeRow, encode, equalDocs, keyOf, prefixOf } from "./document.ts";
 import { MAX_DRAWS, MAX_UPDATE_TRIES } from "./limits.ts";
+import { type ListQuery, type ListResult, listObjects } from "./lists.ts";
+import { trackCreate, trackUpdate } from "./managed-fields.ts";
 import {
   carryMeta,
   identify,
@@ -16,34 +19,32 @@ import {
   type Target,
   type WriteOptions,
 } from "./prepare.ts";
-import type { Predicate } from "./selector.ts";
-import { alreadyExists, badRequest, conflict, forbidden, gone, notFound, unwritten } from "./status.ts";
+import { alreadyExists, badRequest, conflict, forbidden, notFound, unwritten } from "./status.ts";
 
 export interface RegistryOptions {
   readonly store: Store;
+  readonly catalog: Catalog;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly admission?: Admission;
-}
-
-export interface ListQuery {
-  readonly predicate: Predicate | undefined;
-  readonly limit: number;
-  readonly token: string | null;
-  /** "" or "0": now. */
-  readonly resourceVersion: string;
-  readonly exact: boolean;
-}
-
-export interface ListResult {
-  readonly items: Doc[];
-  readonly resourceVersion: string;
-  readonly token?: string;
-  readonly remaining?: number;
+  readonly finish?: Finish;
 }
 
 /** What a change makes of the object as it stands. */
 export type Change = (current: Doc) => Promise<unknown> | unknown;
+
+/** What becomes of the objects that an object owns. */
+export type Propagation = "Background" | "Foreground" | "Orphan";
+/** By these finalizers an object waits for the garbage collector. */
+export const FOREGROUND = "foregroundDeletion";
+export const ORPHAN = "orphan";
+
+/** The last touch on an object before it is stored: what depends on its identity or on other definitions. */
+export type Finish = (
+  doc: Doc,
+  target: Target,
+  tools: { time: string; warn: (text: string) => void },
+) => void;
 
 export interface Preconditions {
   readonly uid?: string | undefined;
@@ -52,18 +53,23 @@ export interface Preconditions {
 
 const namespaceKind = kindOf("v1", "Namespace")!;
 const accountKind = kindOf("v1", "ServiceAccount")!;
+const definitionKind = kindOf("apiextensions.k8s.io/v1", "CustomResourceDefinition")!;
+/** Kinds that end only when what is in them is gone. */
+const holds = (kind: Kind): boolean => kind === namespaceKind || kind === definitionKind;
 
 export class Registry {
   readonly store: Store;
+  readonly catalog: Catalog;
   private readonly options: RegistryOptions;
 
   constructor(options: RegistryOptions) {
     this.options = options;
     this.store = options.store;
+    this.catalog = options.catalog;
   }
 
   /** Wall clock in RFC 3339, in seconds as Kubernetes writes it. */
-  private timestamp(): string {
+  timestamp(): string {
     return new Date(this.options.clock.wall()).toISOString().replace(/\.\d+Z$/, "Z");
   }
 
@@ -77,35 +83,13 @@ export class Registry {
     return row;
   }
 
-  async list(target: Omit<Target, "name">, query: ListQuery): Promise<ListResult> {
-    const prefix = prefixOf(target.kind, target.namespace);
-    const start = query.token ? parseToken(query.token, prefix) : undefined;
-    const revision = start?.revision ?? (query.exact ? Number(query.resourceVersion) : 0);
-    try {
-      const page = await this.store.list(prefix, {
-        ...(start && { after: start.after }),
-        ...(query.limit > 0 && { limit: query.limit }),
-        revision,
-      });
-      const all = page.rows.map((row) => decodeRow(target.kind, target.version, row));
-      const last = page.rows.at(-1);
-      return {
-        items: query.predicate ? all.filter(query.predicate) : all,
-        resourceVersion: String(page.revision),
-        ...(page.more && last && { token: makeToken(page.revision, last.key) }),
-        ...(page.more && !query.predicate && { remaining: page.remaining }),
-      };
-    } catch (e) {
-      if (!(e instanceof RevisionError)) throw e;
-      throw gone(
-        "The provided continue parameter or resource version is too old or unknown; list again without it.",
-      );
-    }
+  list(target: Omit<Target, "name">, query: ListQuery): Promise<ListResult> {
+    return listObjects(this.store, target, query);
   }
 
   /** All stored objects of a kind, for admission. */
   private async objects(kindName: string, namespace?: string): Promise<readonly KubeObject[]> {
-    const kind = kinds.find((k) => k.kind === kindName && !k.storedAs);
+    const kind = this.catalog.kinds.find((k) => k.kind === kindName && !k.storedAs);
     if (!kind) return [];
     const page = await this.store.list(prefixOf(kind, namespace));
     return page.rows.map((row) => asObject(decodeRow(kind, kind.storageVersion, row)));
@@ -134,11 +118,14 @@ export class Registry {
     const given = meta.name;
     for (let draw = 0; ; draw++) {
       if (!given && meta.generateName) meta.name = meta.generateName.slice(0, 58) + this.suffix();
-      const settled = await settle(target, { ...doc, metadata: meta }, options);
+      let settled = await settle(target, { ...doc, metadata: meta }, options);
       settled.metadata.uid = randomUUID();
       settled.metadata.creationTimestamp = this.timestamp();
       if (kind.generation) settled.metadata.generation = 1;
+      this.finish(target, settled, options);
       const extra = await this.beside(kind, settled, undefined);
+      if (options.operation !== "Apply")
+        settled = trackCreate(await objectSchema(kind, target.version), settled, this.writer(options));
       await this.admit("create", target, settled, undefined, options);
       const key = keyOf(kind, target.namespace, settled.metadata.name);
       const existing = options.dryRun || draw > 0 ? await this.store.get(key) : undefined;
@@ -177,7 +164,12 @@ export class Registry {
         );
       }
       const attemptOptions = { ...options, warnings: [] as string[] };
-      const merged = await this.merge(target, next, old, attemptOptions, subresource);
+      let merged = await this.merge(target, next, old, attemptOptions, subresource);
+      this.finish(target, merged, attemptOptions);
+      if (options.operation !== "Apply") {
+        const schema = await objectSchema(kind, target.version);
+        merged = trackUpdate(schema, old, merged, this.writer(options, subresource));
+      }
       const outcome = await this.store_(target, merged, old, row, attemptOptions);
       if (outcome) {
         options.warnings.push(...attemptOptions.warnings);
@@ -196,7 +188,7 @@ export class Registry {
     subresource?: string,
   ): Promise<Doc> {
     const { kind } = target;
-    if (subresource === "status") {
+    if (subresource === "status" || subresource === "approval") {
       const base: Doc = { ...old, status: next["status"] };
       if (next.metadata.managedFields)
         base.metadata = { ...old.metadata, managedFields: next.metadata.managedFields };
@@ -229,10 +221,9 @@ export class Registry {
     await this.admit("update", target, merged, old, options);
     if (options.dryRun)
       return { ...merged, metadata: { ...merged.metadata, resourceVersion: String(row.revision) } };
+    if (equalDocs(merged, old)) return old;
     const value = encode(kind, merged);
-    if (value === row.value) return old;
-    const gone =
-      merged.metadata.deletionTimestamp && !merged.metadata.finalizers?.length && kind !== namespaceKind;
+    const gone = merged.metadata.deletionTimestamp && !merged.metadata.finalizers?.length && !holds(kind);
     const outcome = await this.store.write(
       gone
         ? this.removal(kind, target.namespace, old, row)
@@ -248,6 +239,7 @@ export class Registry {
     target: Target,
     options: WriteOptions,
     pre: Preconditions = {},
+    propagation?: Propagation,
   ): Promise<{ doc: Doc; gone: boolean }> {
     const { kind } = target;
     const name = target.name!;
@@ -263,11 +255,14 @@ export class Registry {
       }
       if (pre.resourceVersion && pre.resourceVersion !== String(row.revision)) throw conflict(kind, name);
       await this.admit("delete", target, doc, doc, options);
-      const waits = kind === namespaceKind || (doc.metadata.finalizers?.length ?? 0) > 0;
+      const finalizers = propagated(doc.metadata.finalizers ?? [], propagation);
+      const waits = holds(kind) || finalizers.length > 0;
       if (options.dryRun) return { doc, gone: !waits };
       if (waits && doc.metadata.deletionTimestamp) return { doc, gone: false };
       if (waits) {
+        if (finalizers.length > 0) doc.metadata.finalizers = finalizers;
         doc.metadata.deletionTimestamp = this.timestamp();
+        if (kind.generation && !holds(kind)) doc.metadata.generation = (doc.metadata.generation ?? 0) + 1;
         doc.metadata.deletionGracePeriodSeconds = 0;
         if (kind === namespaceKind) doc["status"] = { ...(doc["status"] as object), phase: "Terminating" };
       }
@@ -280,6 +275,17 @@ export class Registry {
       if (outcome.reason !== "conflict") throw unwritten(outcome.reason, outcome.message);
     }
     throw conflict(kind, name);
+  }
+
+  private finish(target: Target, doc: Doc, options: WriteOptions): void {
+    const warn = (text: string): void => {
+      options.warnings.push(text);
+    };
+    this.options.finish?.(doc, target, { time: this.timestamp(), warn });
+  }
+
+  private writer(options: WriteOptions, subresource?: string) {
+    return { manager: options.fieldManager, time: this.timestamp(), subresource };
   }
 
   private removal(kind: Kind, _namespace: string | undefined, doc: Doc, row: Row): Write[] {
@@ -352,6 +358,15 @@ export class Registry {
   }
 }
 
+/** The finalizers of an object that is deleted with a policy; `Background` leaves the collector out. */
+function propagated(finalizers: readonly string[], policy: Propagation | undefined): string[] {
+  if (policy === undefined) return [...finalizers];
+  const own = finalizers.filter((f) => f !== FOREGROUND && f !== ORPHAN);
+  if (policy === "Foreground") own.push(FOREGROUND);
+  if (policy === "Orphan") own.push(ORPHAN);
+  return own;
+}
+
 /** A replacement that is silent about the address keeps it. */
 function keepAddress(draft: Doc, old: Doc): void {
   const now = draft["spec"] as Record<string, unknown> | undefined;
@@ -359,22 +374,4 @@ function keepAddress(draft: Doc, old: Doc): void {
   if (!now || !was || now["type"] === "ExternalName" || was["type"] === "ExternalName") return;
   if (now["clusterIP"]) return;
   draft["spec"] = { ...now, clusterIP: was["clusterIP"], clusterIPs: was["clusterIPs"] };
-}
-
-const makeToken = (revision: number, key: string): string =>
-  Buffer.from(JSON.stringify({ v: 1, revision, key })).toString("base64url");
-
-function parseToken(token: string, prefix: string): { revision: number; after: string } {
-  try {
-    const { v, revision, key } = JSON.parse(Buffer.from(token, "base64url").toString()) as Record<
-      string,
-      unknown
-    >;
-    if (v === 1 && Number.isSafeInteger(revision) && typeof key === "string" && key.startsWith(prefix)) {
-      return { revision: revision as number, after: key };
-    }
-  } catch {
-    // Falls through: a token that this server did not make.
-  }
-  throw badRequest("continue key is not valid");
 }

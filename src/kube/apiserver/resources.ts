@@ -1,16 +1,18 @@
 /** Requests for objects: what verb they are, whether they are allowed, and how their answer looks. */
 import type { Clock, Logger } from "../../base/index.ts";
-import { apiVersionOf, kindOf } from "../kinds/index.ts";
+import { apiVersionOf, type Cause, kindOf } from "../kinds/index.ts";
 import { type Authenticator, authorize, type User } from "./auth.ts";
 import { type Body, decodeBody, mediaType, readBytes } from "./body.ts";
+import { definitionKind, emptyDefinition, resumeDefinitions } from "./definitions.ts";
 import type { Doc } from "./document.ts";
 import { emptyNamespace } from "./namespaces.ts";
-import { patchObject } from "./patch.ts";
+import { patchObject, readPatch } from "./patch.ts";
 import type { ResourcePath } from "./path.ts";
 import type { Target, WriteOptions } from "./prepare.ts";
-import type { Registry } from "./registry.ts";
+import type { Propagation, Registry } from "./registry.ts";
 import { both, fieldSelector, labelSelector } from "./selector.ts";
-import { badRequest, invalid, methodNotAllowed, noSuchPath, tooMany } from "./status.ts";
+import { badRequest, invalid, methodNotAllowed, noSuchPath, StatusError, tooMany } from "./status.ts";
+import { bindPod, changeScale, evictPod, scaleOf } from "./subresources.ts";
 import { type IncludeObject, partialMetadata, tableOf, viewOf } from "./table.ts";
 import { requestToken } from "./token-api.ts";
 import type { Tokens } from "./tokens.ts";
@@ -89,7 +91,8 @@ function verbOf(method: string, path: ResourcePath, query: URLSearchParams): str
     return single ? "get" : "list";
   }
   const creating = path.kind.namespaced ? path.namespace !== undefined : true;
-  if (method === "POST" && (!single || path.subresource === "token") && creating) return "create";
+  const posted = ["token", "binding", "eviction"];
+  if (method === "POST" && (!single || posted.includes(path.subresource ?? "")) && creating) return "create";
   if (method === "PUT" && single) return "update";
   if (method === "PATCH" && single) return "patch";
   if (method === "DELETE" && creating) return single ? "delete" : "deletecollection";
@@ -106,13 +109,50 @@ async function serveSubresource(call: Call, verb: string): Promise<Answer> {
       warnings: [],
     };
   }
+  if (path.kind.scale && path.subresource === "scale") return serveScale(call, verb);
+  if (path.kind.subresources.includes(path.subresource ?? "") && path.kind.kind === "Pod") {
+    const { value, duplicates } = await bodyOf(request);
+    const act = path.subresource === "binding" ? bindPod : evictPod;
+    if (verb !== "create") throw methodNotAllowed();
+    return ok(await act(backend.registry, target, value, writeOptions(call, duplicates)), [], 201);
+  }
+  const approval = path.subresource === "approval" && path.kind.subresources.includes("approval");
   const finalize = path.subresource === "finalize" && path.kind.kind === "Namespace";
-  if ((path.subresource !== "status" || !path.kind.statusSubresource) && !finalize) throw noSuchPath();
-  if (finalize && verb === "update") return ok(await backend.registry.get(target));
+  if ((path.subresource !== "status" || !path.kind.statusSubresource) && !finalize && !approval)
+    throw noSuchPath();
+  if (finalize && verb === "update") return finalizeNamespace(call);
+  if (approval && verb === "update") return update(call, "approval");
   if (verb === "get") return ok(render(call, await backend.registry.get(target)));
   if (verb === "update") return update(call, "status");
   if (verb === "patch") return patch(call, "status");
   throw methodNotAllowed();
+}
+
+async function serveScale(call: Call, verb: string): Promise<Answer> {
+  const { registry } = call.backend;
+  const { target, request } = call;
+  if (verb === "get") return ok(scaleOf(target, await registry.get(target)));
+  if (verb === "update") {
+    const { value } = await bodyOf(request);
+    const options = writeOptions(call);
+    return ok(await changeScale(registry, target, () => value, options), options.warnings);
+  }
+  if (verb !== "patch") throw methodNotAllowed();
+  const { change } = await readPatch(request, target);
+  const options = writeOptions(call);
+  return ok(await changeScale(registry, target, change, options), options.warnings);
+}
+
+/** PUT .../namespaces/<name>/finalize: only spec.finalizers are taken from the body. */
+async function finalizeNamespace(call: Call): Promise<Answer> {
+  const { value } = await bodyOf(call.request);
+  const spec = (value as { spec?: unknown } | undefined)?.spec;
+  const doc = await call.backend.registry.change(
+    call.target,
+    (current) => ({ ...current, spec: spec ?? current["spec"] }),
+    writeOptions(call),
+  );
+  return ok(render(call, doc));
 }
 
 const ok = (body: unknown, warnings: readonly string[] = [], status = 200): Answer => ({
@@ -171,7 +211,8 @@ async function update(call: Call, subresource?: string): Promise<Answer> {
 
 async function patch(call: Call, subresource?: string): Promise<Answer> {
   const time = new Date(call.backend.clock.wall()).toISOString().replace(/\.\d+Z$/, "Z");
-  const options = { ...writeOptions(call), force: truthy(call.query.get("force")), time };
+  const managerSaid = Boolean(call.query.get("fieldManager"));
+  const options = { ...writeOptions(call), force: truthy(call.query.get("force")), time, managerSaid };
   const result = await patchObject(call.backend.registry, call.target, call.request, options, subresource);
   return ok(render(call, await settled(call, result.doc)), options.warnings, result.created ? 201 : 200);
 }
@@ -179,18 +220,23 @@ async function patch(call: Call, subresource?: string): Promise<Answer> {
 /** A namespace whose last finalized object went may now end. */
 async function settled(call: Call, doc: Doc): Promise<Doc> {
   const { namespace } = call.target;
-  if (doc.metadata.deletionTimestamp && namespace)
-    await emptyNamespace(call.backend.registry, namespace, call.backend.log);
+  if (!doc.metadata.deletionTimestamp) return doc;
+  if (namespace) await emptyNamespace(call.backend.registry, namespace, call.backend.log);
+  if (call.target.kind.defined) await resumeDefinitions(call.backend.registry, call.backend.log);
+  if (call.target.kind === definitionKind)
+    await emptyDefinition(call.backend.registry, doc.metadata.name, call.backend.log);
   return doc;
 }
 
 async function remove(call: Call): Promise<Answer> {
   const options = { ...writeOptions(call), ...(await deleteDryRun(call)) };
-  const { doc, gone } = await call.backend.registry.delete(call.target, options, options.pre);
+  const { registry, log } = call.backend;
+  const { doc, gone } = await registry.delete(call.target, options, options.pre, options.propagation);
   const { kind } = call.target;
   if (kind === kindOf("v1", "Namespace") && !options.dryRun) {
-    await emptyNamespace(call.backend.registry, doc.metadata.name, call.backend.log);
+    await emptyNamespace(registry, doc.metadata.name, log);
   }
+  if (kind === definitionKind && !options.dryRun) await emptyDefinition(registry, doc.metadata.name, log);
   if (!gone) return ok(render(call, doc), options.warnings);
   const details = {
     name: doc.metadata.name,
@@ -202,6 +248,8 @@ async function remove(call: Call): Promise<Answer> {
 }
 
 interface DeleteOptions {
+  readonly propagationPolicy?: string;
+  readonly orphanDependents?: boolean;
   readonly dryRun?: readonly string[];
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
 }
@@ -210,13 +258,24 @@ async function deleteDryRun(call: Call) {
   const { value } = await bodyOf(call.request);
   const body = (value ?? {}) as DeleteOptions;
   const dry = body.dryRun?.includes("All") ?? false;
-  return { ...(dry && { dryRun: true }), pre: body.preconditions ?? {} };
+  const said = call.query.get("propagationPolicy") ?? body.propagationPolicy;
+  if (said && said !== "Background" && said !== "Foreground" && said !== "Orphan") {
+    throw invalid({ group: "meta.k8s.io", plural: "deleteoptions", kind: "DeleteOptions" }, "", [
+      {
+        field: "propagationPolicy",
+        message: `Unsupported value: ${JSON.stringify(said.slice(0, 50))}: supported values: "Foreground", "Background", "Orphan"`,
+        reason: "FieldValueNotSupported",
+      },
+    ]);
+  }
+  const propagation = (said || (body.orphanDependents ? "Orphan" : undefined)) as Propagation | undefined;
+  return { ...(dry && { dryRun: true }), pre: body.preconditions ?? {}, propagation };
 }
 
 async function removeCollection(call: Call): Promise<Answer> {
   const options = { ...writeOptions(call), ...(await deleteDryRun(call)) };
   const { registry } = call.backend;
-  const found = await registry.list(call.target, { ...listQuery(call), limit: 0, token: null });
+  const found = await registry.list(call.target, { ...listQuery(call), token: null });
   const items: Doc[] = [];
   for (const item of found.items) {
     const target = {
@@ -224,7 +283,12 @@ async function removeCollection(call: Call): Promise<Answer> {
       ...(item.metadata.namespace && { namespace: item.metadata.namespace }),
       name: item.metadata.name,
     };
-    items.push((await registry.delete(target, options)).doc);
+    try {
+      items.push((await registry.delete(target, options, {}, options.propagation)).doc);
+    } catch (e) {
+      // Somebody else was faster.
+      if (!(e instanceof StatusError && e.code === 404)) throw e;
+    }
   }
   return ok(listOf(call, items, { resourceVersion: found.resourceVersion }), options.warnings);
 }
@@ -235,6 +299,10 @@ function listQuery(call: Call) {
   if (version !== "" && !/^\d{1,15}$/.test(version)) throw badRequest("resourceVersion is not a number");
   const limit = Number(query.get("limit") ?? 0);
   if (!Number.isInteger(limit) || limit < 0) throw badRequest("limit is not a whole number");
+  const match = query.get("resourceVersionMatch") ?? "";
+  const initial = query.get("sendInitialEvents") !== null;
+  const wrong = matchError(match, version, query.get("continue"), initial);
+  if (wrong) throw invalid({ group: "meta.k8s.io", plural: "listoptions", kind: "ListOptions" }, "", [wrong]);
   const named = path.name ? `metadata.name=${path.name}` : null;
   return {
     predicate: both(
@@ -244,8 +312,34 @@ function listQuery(call: Call) {
     limit,
     token: query.get("continue"),
     resourceVersion: version,
-    exact: query.get("resourceVersionMatch") === "Exact",
+    exact: match === "Exact",
   };
+}
+
+/** Which combinations of resourceVersionMatch make sense. */
+function matchError(
+  match: string,
+  version: string,
+  token: string | null,
+  initial: boolean,
+): Cause | undefined {
+  const field = "resourceVersionMatch";
+  const forbidden = (why: string): Cause => ({
+    field,
+    message: `Forbidden: ${why}`,
+    reason: "FieldValueForbidden",
+  });
+  if (match === "") return undefined;
+  if (token) return forbidden("resourceVersionMatch is forbidden when continue is provided");
+  if (version === "" && !initial)
+    return forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided");
+  if (match !== "Exact" && match !== "NotOlderThan") {
+    const message = `Unsupported value: ${JSON.stringify(match.slice(0, 50))}: supported values: "Exact", "NotOlderThan", ""`;
+    return { field, message, reason: "FieldValueNotSupported" };
+  }
+  return match === "Exact" && version === "0"
+    ? forbidden('resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+    : undefined;
 }
 
 async function list(call: Call): Promise<Answer> {
@@ -279,7 +373,7 @@ function listOf(call: Call, items: readonly Doc[], metadata: Readonly<Record<str
       items: items.map(partialMetadata),
     };
   }
-  return { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind.group, version), metadata, items };
+  return { kind: kind.listKind, apiVersion: apiVersionOf(kind.group, version), metadata, items };
 }
 
 function render(call: Call, doc: Doc): unknown {

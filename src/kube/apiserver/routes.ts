@@ -1,12 +1,23 @@
 /** From a request to its answer: health, discovery, OpenAPI, token reviews, resources; errors become Status. */
-import { authorize } from "./auth.ts";
+import { stringify } from "yaml";
 import { decodeBody, mediaType, readBytes } from "./body.ts";
-import { apiGroup, apiGroupList, apiResources, apiVersions, versionInfo } from "./discovery.ts";
+import type { Catalog } from "./catalog.ts";
+import {
+  aggregated,
+  aggregatedVersion,
+  apiGroup,
+  apiGroupList,
+  apiResources,
+  apiVersions,
+  versionInfo,
+  versionsOf,
+} from "./discovery.ts";
 import { openApiDocument, openApiIndex } from "./openapi.ts";
+import { openApiV2 } from "./openapi-v2.ts";
 import { parsePath } from "./path.ts";
 import { type Answer, type Backend, serveResource } from "./resources.ts";
+import { answerReview } from "./reviews.ts";
 import { badRequest, internal, methodNotAllowed, noSuchPath, StatusError } from "./status.ts";
-import { reviewToken } from "./token-api.ts";
 
 /** Serves one request; never throws. */
 export async function serve(backend: Backend, request: Request): Promise<Response> {
@@ -43,42 +54,85 @@ function failure(backend: Backend, e: unknown): Response {
 }
 
 async function route(backend: Backend, request: Request, path: string, host: string): Promise<Response> {
-  if (path === "/healthz" || path === "/livez" || path === "/readyz") return new Response("ok");
+  const health = /^\/(healthz|livez|readyz)(?:\/ping)?$/.exec(path);
+  if (health) {
+    const verbose = new URL(request.url).searchParams.has("verbose");
+    return new Response(verbose ? `[+]ping ok\n${health[1]} check passed\n` : "ok");
+  }
   if (path === "/version" || path === "/version/") return json(200, versionInfo);
   const user = await backend.authenticator.authenticate(request);
   const trimmed = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
-  const resource = parsePath(trimmed);
+  const resource = parsePath(backend.registry.catalog, trimmed);
   if (resource) {
     const answer = await serveResource(backend, request, resource, user);
-    return answer instanceof Response ? answer : send(answer);
+    return answer instanceof Response ? answer : send(answer, request.headers.get("accept"));
   }
-  if (trimmed === "/apis/authentication.k8s.io/v1/tokenreviews") {
-    if (request.method !== "POST") throw methodNotAllowed();
-    const kind = { group: "authentication.k8s.io", plural: "tokenreviews" };
-    authorize(user, { verb: "create", kind, namespace: undefined, name: undefined, subresource: undefined });
-    const body = decodeBody(await readBytes(request), mediaType(request));
-    return json(201, await reviewToken(backend.authenticator, body.value));
+  if (request.method === "POST") {
+    const body = async () => decodeBody(await readBytes(request), mediaType(request)).value;
+    const review = await answerReview(backend.authenticator, user, trimmed, body);
+    if (review !== undefined) return json(201, review);
   }
   if (request.method !== "GET") throw trimmed.startsWith("/api") ? noSuchPath() : methodNotAllowed();
-  return described(trimmed, host);
+  const accept = request.headers.get("accept");
+  return described(backend.registry.catalog, trimmed, host, accept);
 }
 
 /** Discovery and OpenAPI. */
-async function described(path: string, host: string): Promise<Response> {
+async function described(
+  catalog: Catalog,
+  path: string,
+  host: string,
+  accept: string | null,
+): Promise<Response> {
   const parts = path.split("/").slice(1);
+  const version = aggregatedVersion(accept);
   let body: unknown;
-  if (path === "/api") body = apiVersions(host);
-  else if (path === "/apis") body = apiGroupList();
-  else if (parts[0] === "api" && parts.length === 2) body = apiResources("", parts[1]!);
-  else if (parts[0] === "apis" && parts.length === 2) body = apiGroup(parts[1]!);
-  else if (parts[0] === "apis" && parts.length === 3) body = apiResources(parts[1]!, parts[2]!);
-  else if (path === "/openapi/v3") body = openApiIndex(versionInfo.gitVersion);
-  else if (path.startsWith("/openapi/v3/")) body = await openApiDocument(path.slice("/openapi/v3/".length));
+  if (version !== undefined && (path === "/api" || path === "/apis")) {
+    const type = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
+    return json(200, aggregated(catalog, path === "/api", version), [], {
+      "content-type": type,
+      vary: "Accept",
+    });
+  }
+  if (path === "/") body = { paths: rootPaths(catalog) };
+  else if (path === "/api") body = apiVersions(host);
+  else if (path === "/apis") body = apiGroupList(catalog);
+  else if (parts[0] === "api" && parts.length === 2) body = apiResources(catalog, "", parts[1]!);
+  else if (parts[0] === "apis" && parts.length === 2) body = apiGroup(catalog, parts[1]!);
+  else if (parts[0] === "apis" && parts.length === 3) body = apiResources(catalog, parts[1]!, parts[2]!);
+  else if (path === "/openapi/v2") body = await openApiV2(catalog, accept);
+  else if (path === "/openapi/v3") body = await openApiIndex(catalog, versionInfo.gitVersion);
+  else if (path.startsWith("/openapi/v3/")) {
+    body = await openApiDocument(catalog, path.slice("/openapi/v3/".length));
+  }
   if (body === undefined) throw noSuchPath();
   return json(200, body);
 }
 
-const send = (answer: Answer): Response => json(answer.status, answer.body, answer.warnings);
+function rootPaths(catalog: Catalog): string[] {
+  const groups = [...new Set(catalog.kinds.map((k) => k.group))].filter(Boolean);
+  const all = groups.flatMap((g) => [`/apis/${g}`, ...versionsOf(catalog, g).map((v) => `/apis/${g}/${v}`)]);
+  return [
+    "/api",
+    "/api/v1",
+    "/apis",
+    ...all,
+    "/healthz",
+    "/livez",
+    "/openapi/v2",
+    "/openapi/v3",
+    "/readyz",
+    "/version",
+  ].sort();
+}
+
+/** JSON, or YAML for those who ask for that first (`curl`, `kubectl get --raw` with a header). */
+function send(answer: Answer, accept: string | null): Response {
+  if (!accept?.trimStart().startsWith("application/yaml"))
+    return json(answer.status, answer.body, answer.warnings);
+  const response = json(answer.status, {}, answer.warnings, { "content-type": "application/yaml" });
+  return new Response(stringify(answer.body), { status: answer.status, headers: response.headers });
+}
 
 /** Warnings as RFC 7234 has them: code 299, the text quoted. */
 function json(

@@ -5,6 +5,10 @@ import { type Clock, type Logger, type Rng, systemRng } from "../../base/index.t
 import { openStore, type Store } from "../store/index.ts";
 import type { Admission } from "./admission.ts";
 import { createAuthenticator } from "./auth.ts";
+import { Catalog } from "./catalog.ts";
+import { followDefinitions, resumeDefinitions } from "./definitions.ts";
+import { finishers } from "./finish.ts";
+import { GarbageCollector } from "./gc.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
 import { COMPACT_EVERY_MS, HISTORY_REVISIONS, MAX_BODY_BYTES, MAX_WATCHES, STOP_TURNS } from "./limits.ts";
 import { ensureNamespaces, resumeTermination } from "./namespaces.ts";
@@ -69,14 +73,21 @@ async function start(options: ApiServerOptions, host: string, store: Store): Pro
   const { dataDir, clock, log } = options;
   const rng = options.rng ?? systemRng;
   const pki = await loadPki(dataDir, [host], clock);
+  const catalog = new Catalog();
+  const unfollow = await followDefinitions(store, catalog);
   const registry = new Registry({
     store,
+    catalog,
     clock,
     rng,
+    finish: finishers(catalog),
     ...(options.admission && { admission: options.admission }),
   });
   await ensureNamespaces(registry);
   await resumeTermination(registry, log);
+  await resumeDefinitions(registry, log);
+  const collector = new GarbageCollector(registry, log);
+  await collector.start();
   const tokens = createTokens({ privateKeyPem: pki.tokenKeyPem, clock });
   const authenticator = createAuthenticator({ registry, tokens, adminToken: pki.adminToken });
   const maxWatches = options.maxWatches ?? MAX_WATCHES;
@@ -118,6 +129,8 @@ async function start(options: ApiServerOptions, host: string, store: Store): Pro
       for (let turn = 0; turn < STOP_TURNS && server.pendingRequests > 0; turn++)
         await new Promise((resolve) => setImmediate(resolve));
       await server.stop(true);
+      await collector.stop();
+      unfollow();
       await store.close();
     },
   };

@@ -16,17 +16,25 @@ export class StatusError extends Error {
   readonly code: number;
   readonly reason: string;
   readonly details: StatusDetails | undefined;
-  constructor(code: number, reason: string, message: string, details?: StatusDetails) {
+  private readonly metadata: Readonly<Record<string, string>>;
+  constructor(
+    code: number,
+    reason: string,
+    message: string,
+    details?: StatusDetails,
+    metadata: Readonly<Record<string, string>> = {},
+  ) {
     super(message);
     this.code = code;
     this.reason = reason;
     this.details = details;
+    this.metadata = metadata;
   }
   toStatus(): Record<string, unknown> {
     return {
       kind: "Status",
       apiVersion: "v1",
-      metadata: {},
+      metadata: this.metadata,
       status: "Failure",
       message: this.message,
       reason: this.reason,
@@ -75,6 +83,12 @@ export const conflict = (k: Named, name: string, why?: string): StatusError =>
     details(k, name),
   );
 export const gone = (message: string): StatusError => new StatusError(410, "Expired", message);
+/** The revision that was asked for is yet to come. */
+export const tooNew = (wanted: number, current: number): StatusError =>
+  new StatusError(504, "Timeout", `Too large resource version: ${wanted}, current: ${current}`, {
+    causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version", field: "" }],
+    retryAfterSeconds: 1,
+  });
 export const tooLarge = (message: string): StatusError =>
   new StatusError(413, "RequestEntityTooLarge", message);
 export const unsupportedMedia = (message: string): StatusError =>

@@ -1,4 +1,5 @@
 /** Core defaulting: what Kubernetes fills in where the author is silent. Pure; returns a new object. */
+import { type Definition, defaultDefinition } from "./definition.ts";
 import type { Kind } from "./kind.ts";
 import type { KubeObject, ServicePort, ServiceSpec } from "./types.ts";
 import { workloadDefaults } from "./workload-defaults.ts";
@@ -11,6 +12,7 @@ export function applyDefaults(kind: Kind, object: KubeObject): KubeObject {
 }
 
 const defaults: Readonly<Record<string, (object: KubeObject) => KubeObject>> = {
+  CustomResourceDefinition: (o) => (o.spec ? (defaultDefinition(o as Definition) as KubeObject) : o),
   Namespace: (o) => ({
     ...o,
     metadata: {

@@ -99,6 +99,8 @@ export interface Findings {
   readonly causes: Cause[];
   /** Paths of fields that the schema does not know. */
   readonly unknown: string[];
+  /** A null where the schema does not allow one is wrong; else it counts as absent. */
+  readonly strictNull?: boolean;
 }
 
 /** Fields that an embedded object has without its schema saying so. */
@@ -112,6 +114,15 @@ export const MAX_DEPTH = 64;
 /** Checks a value against a schema. Missing and null values are allowed unless required. */
 export function check(schema: Schema, value: unknown, path: string, found: Findings, depth = 0): void {
   if (found.causes.length >= MAX_CAUSES || (schema.anything && !schema.properties)) return;
+  if (value === null && found.strictNull && !schema.nullable && schema.type) {
+    found.causes.push(
+      wrong(
+        path,
+        `Invalid value: "null": ${path} in body must be of type ${schema.type}: "null"`,
+        "FieldValueTypeInvalid",
+      ),
+    );
+  }
   if (value === undefined || value === null) return;
   if (depth > MAX_DEPTH) {
     found.causes.push({
@@ -215,6 +226,11 @@ export const isQuantity = (text: string): boolean =>
 const formats: Readonly<Record<string, RegExp>> = {
   "date-time": /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/,
   byte: /^[A-Za-z0-9+/]*={0,2}$/,
+  date: /^\d{4}-\d\d-\d\d$/,
+  uuid: /^[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$/,
+  ipv4: /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/,
+  ipv6: /^[0-9a-fA-F:.]*:[0-9a-fA-F:.]+$/,
+  email: /^[^@\s]+@[^@\s]+$/,
   duration: /^(?:0|(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)$/,
 };
 const formatNames: Readonly<Record<string, string>> = {

@@ -48,3 +48,6 @@ export const shapeFiles: Readonly<Record<string, string>> = {
   smi,
   "storage-v1": storageV1,
 };
+
+/** Whether a file of shapes is there. */
+export const hasShapes = (file: string): boolean => Object.hasOwn(shapeFiles, file);

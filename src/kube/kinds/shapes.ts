@@ -169,6 +169,10 @@ function parseMods(words: readonly string[]): Schema {
 }
 
 const schemas = new Map<string, Schema>();
+const names = new WeakMap<Schema, string>();
+
+/** `core-v1.Container` for the schema of a named type: where schemas are written out, they can refer to it. */
+export const shapeName = (schema: Schema): string | undefined => names.get(schema);
 
 /** The structural schema of a type; the same object for each who asks. */
 export function shapeSchema(file: string, name: string): Schema {
@@ -177,6 +181,7 @@ export function shapeSchema(file: string, name: string): Schema {
   if (!schema) {
     schema = structSchema(shapeOf(file, name));
     schemas.set(key, schema);
+    names.set(schema, `${file}.${name}`);
   }
   return schema;
 }

@@ -1,6 +1,7 @@
 /** Whether an object is wrong in itself: schema, names, labels, rules of its kind. */
 import { checkRules } from "./core-rules.ts";
 import { applyDefaults } from "./defaults.ts";
+import { checkDefinition, type Definition, definitionWarnings } from "./definition.ts";
 import { checkIstio, type IstioKind } from "./istio-schema.ts";
 import type { Kind } from "./kind.ts";
 import { checkMetadata, metadataSchema } from "./meta.ts";
@@ -23,10 +24,10 @@ export async function objectSchema(kind: Kind, version?: string): Promise<Schema
   return {
     ...schema,
     properties: {
+      ...schema.properties,
       apiVersion: { type: "string" },
       kind: { type: "string" },
       metadata: metadataSchema,
-      ...schema.properties,
     },
   };
 }
@@ -34,15 +35,23 @@ export async function objectSchema(kind: Kind, version?: string): Promise<Schema
 /** Causes and unknown fields of an object, types first: only a well-typed object meets the other rules. */
 export async function validate(kind: Kind, object: KubeObject, old?: KubeObject): Promise<Validation> {
   const version = parseApiVersion(object.apiVersion)?.version;
-  const found: Findings = { causes: [], unknown: [] };
+  const found: Findings = { causes: [], unknown: [], strictNull: kind.defined };
   check(await objectSchema(kind, version), object, "", found);
-  if (found.causes.length > 0) return { ...found, warnings: [] };
+  if (found.causes.length > 0) return { causes: found.causes, unknown: found.unknown, warnings: [] };
   const causes = checkMetadata(object.metadata as unknown as Record<string, unknown>, kind.nameRule);
-  if (kind.group.endsWith("istio.io") && object.spec !== undefined && object.spec !== null) {
+  if (
+    kind.group.endsWith(".istio.io") &&
+    !kind.defined &&
+    object.spec !== undefined &&
+    object.spec !== null
+  ) {
     causes.push(...(await checkIstio(kind.kind as IstioKind, object.spec)));
   }
   causes.push(...checkRules(kind, object, old));
-  return { causes, unknown: found.unknown, warnings: [] };
+  if (kind.group !== "apiextensions.k8s.io") return { causes, unknown: found.unknown, warnings: [] };
+  causes.push(...checkDefinition(object as Definition, old as Definition | undefined));
+  const warnings = causes.length > 0 ? [] : definitionWarnings(object as Definition);
+  return { causes, unknown: found.unknown, warnings };
 }
 
 /** Validates what a user wrote, without a server: unknown fields and kinds are causes. */

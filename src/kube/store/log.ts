@@ -88,6 +88,7 @@ export class Log {
       revision,
       limit: limit + 1,
       inclusive: options.after === undefined ? 1 : 0,
+      containing: options.containing ?? null,
     }) as Row[];
     const more = rows.length > limit;
     const page = more ? rows.slice(0, limit) : rows;
@@ -262,11 +263,12 @@ const failed = (e: unknown): Committed => ({
 
 const BEHIND = "(t.key > $from OR ($inclusive = 1 AND t.key = $from)) AND t.key < $end";
 const LIST_NOW = `SELECT l.revision, l.key, l.created, l.value FROM latest t JOIN log l ON l.revision = t.revision
-  WHERE ${BEHIND} AND $revision > 0 ORDER BY t.key LIMIT $limit`;
+  WHERE ${BEHIND} AND $revision > 0 AND ($containing IS NULL OR instr(l.value, $containing) > 0)
+  ORDER BY t.key LIMIT $limit`;
 const LIST_AT = `SELECT revision, key, created, value FROM (
     SELECT MAX(t.revision) AS revision, t.key, t.created, t.value, t.deleted FROM log t
      WHERE ${BEHIND} AND t.revision <= $revision GROUP BY t.key)
-  WHERE deleted = 0 ORDER BY key LIMIT $limit`;
+  WHERE deleted = 0 AND ($containing IS NULL OR instr(value, $containing) > 0) ORDER BY key LIMIT $limit`;
 const COUNT_NOW = "SELECT COUNT(*) AS n FROM latest t WHERE t.key > $from AND t.key < $end AND $revision > 0";
 const COUNT_AT = `SELECT COUNT(*) AS n FROM (SELECT MAX(t.revision), t.deleted AS deleted FROM log t
   WHERE t.key > $from AND t.key < $end AND t.revision <= $revision GROUP BY t.key) WHERE deleted = 0`;

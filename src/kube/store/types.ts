@@ -55,6 +55,8 @@ export interface ListOptions {
   /** Keys behind this one. */
   readonly after?: string;
   readonly limit?: number;
+  /** Only values that hold this text. */
+  readonly containing?: string;
   /** As of this revision; 0 or absent: now. */
   readonly revision?: number;
 }
