@@ -4,7 +4,7 @@ BUN := .tools/node_modules/.bin/bun
 SETUP := .cache/setup-$(BUN_VERSION)
 export WEFT_BUN := $(abspath $(BUN))
 
-.PHONY: kube-clients demo-kube crash outage rolling setup demo test check fix bench soak build clean garbage soak-svid
+.PHONY: kube-clients demo-kube crash outage rolling setup demo test check fix bench soak interop build clean garbage soak-svid
 
 setup: $(SETUP)
 
@@ -69,6 +69,10 @@ kube-clients: setup
 ## The demo's story on a real kube-apiserver, started for it.
 demo-kube: setup
 	@$(BUN) test/kube-clients/demo.ts $(if $(OUT),--out $(OUT))
+
+## The same requests through Weft and Envoy on either side: 90 rows, four pairings, about two minutes.
+interop: setup
+	@WEFT_INTEROP=full $(BUN) test test/interop/pairings.test.ts
 
 build: setup
 	@$(BUN) tools/build.ts
