@@ -1,6 +1,6 @@
 /** A write-ahead log that a power cut or a bad disk has bitten: what is left is a whole prefix, and work goes on. */
 import { Database } from "bun:sqlite";
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import {
   copyFileSync,
   mkdirSync,
@@ -79,3 +79,40 @@ for (const [name, damage] of Object.entries(damages))
     else expect([...found]).toEqual([writes + 1]);
     rmSync(dir, { recursive: true });
   });
+
+/** A file system of its own; undefined where this user may not mount one. */
+function ownDisk(): { dir: string; mode: (mode: "ro" | "rw") => boolean; remove: () => void } | undefined {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return undefined;
+  const dir = mkdtempSync(join(tmpdir(), "weft-ro-"));
+  const run = (...command: string[]): boolean => Bun.spawnSync(command, { stderr: "ignore" }).exitCode === 0;
+  const mounted = run("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", dir);
+  const remove = (): void => {
+    if (mounted) run("umount", "-l", dir);
+    rmSync(dir, { recursive: true, force: true });
+  };
+  if (mounted) return { dir, mode: (mode) => run("mount", "-o", `remount,${mode}`, dir), remove };
+  remove();
+  return undefined;
+}
+const disk = ownDisk();
+afterAll(() => disk?.remove());
+
+test.skipIf(disk === undefined)(
+  "a read-only disk: the store is refused with the reason, and is as it was once the disk can be written again",
+  async () => {
+    const file = join(disk!.dir, "s", "weft.db");
+    // Linux turns no disk read-only under a file that is open for writing: it is met at the start.
+    const first = await openLocalStore({ file });
+    await first.write([{ key: "/a", value: "1", expect: 0 }]);
+    await first.close();
+    expect(disk!.mode("ro")).toBe(true);
+    expect(await openLocalStore({ file }).catch((e: Error) => e.message)).toContain("EROFS");
+    expect(disk!.mode("rw")).toBe(true);
+    const again = await openLocalStore({ file });
+    expect((await again.get("/a"))?.value).toBe("1");
+    expect(await again.write([{ key: "/b", value: "1", expect: 0 }])).toMatchObject({
+      rows: [{ revision: 2 }],
+    });
+    await again.close();
+  },
+);
