@@ -13,12 +13,15 @@ export interface EnvironmentOptions {
 /** Only names that are certain to be local: a cluster suffix here would silently go around the mesh. */
 const noProxy = "localhost,127.0.0.1,::1";
 
+/** Not passed on: other proxies, and what this machine joined by. */
+const ours = /^(?:(?:all|https?|grpc|no|ftp)_proxy|WEFT_JOIN)$/i;
+
 /** Both cases of the proxy variables and the switches of the runtimes that need one; PORT. */
 export function applicationEnvironment(options: EnvironmentOptions): Record<string, string> {
   const { proxyHost: host, proxyPort: port, credential } = options;
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(options.base))
-    if (value !== undefined && !/^(all|https?|grpc|no|ftp)_proxy$/i.test(name)) env[name] = value;
+    if (value !== undefined && !ours.test(name)) env[name] = value;
   const url = `http://${credential.user}:${credential.password}@${host}:${port}`;
   for (const name of ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "grpc_proxy"])
     env[name] = url;
