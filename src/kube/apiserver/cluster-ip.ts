@@ -55,14 +55,14 @@ export async function allocateClusterIp(
     if (!isIpv4(spec.clusterIP) || !spec.clusterIP.startsWith(NETWORK)) {
       return cause(
         spec.clusterIP,
-        `failed to allocate IP ${spec.clusterIP}: the provided IP is not in the valid range, which is ${NETWORK}0.0/16`,
+        `failed to allocate IP ${spec.clusterIP}: the provided network does not match the current range`,
       );
     }
     const holder = await store.get(keyOf(spec.clusterIP));
     if (holder) {
       return cause(
         spec.clusterIP,
-        `failed to allocate IP ${spec.clusterIP}: provided IP is already allocated to ${holder.value}`,
+        `failed to allocate IP ${spec.clusterIP}: provided IP is already allocated`,
       );
     }
   }

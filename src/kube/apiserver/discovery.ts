@@ -3,6 +3,8 @@ import { apiVersionOf, type Kind, sortVersions } from "../kinds/index.ts";
 import type { Catalog } from "./catalog.ts";
 
 const verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+/** Kubernetes lists those of custom kinds in this order. */
+const customVerbs = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 const changeVerbs = ["get", "patch", "update"];
 
 /** A resource as discovery lists it; a subresource has a slash in its name. */
@@ -90,17 +92,17 @@ function resourcesOf(kind: Kind): Resource[] {
     namespaced: kind.namespaced,
     kind: kind.kind,
   };
-  const below = { ...base, singularName: "", verbs: changeVerbs };
+  const below = { ...base, verbs: changeVerbs };
+  const isNamespace = kind.kind === "Namespace" && kind.group === "";
   const list: Resource[] = [
     {
       ...base,
-      verbs,
+      verbs: isNamespace ? verbs.filter((v) => v !== "deletecollection") : kind.custom ? customVerbs : verbs,
       ...(kind.shortNames.length > 0 && { shortNames: kind.shortNames }),
       ...(kind.categories.length > 0 && { categories: kind.categories }),
     },
   ];
-  if (kind.kind === "Namespace" && kind.group === "")
-    list.push({ ...below, name: "namespaces/finalize", verbs: ["update"] });
+  if (isNamespace) list.push({ ...below, name: "namespaces/finalize", verbs: ["update"] });
   for (const name of kind.subresources)
     list.push({ ...below, ...taken[name], name: `${kind.plural}/${name}` });
   if (kind.scale)

@@ -1,7 +1,8 @@
 /** OpenAPI v2 for clients of older habits: the definitions of all groups in one document. */
 import type { Catalog } from "./catalog.ts";
 import { versionsOf } from "./discovery.ts";
-import { openApiDocument } from "./openapi.ts";
+import { componentOf, openApiDocument } from "./openapi.ts";
+import { encodeV2, type NamedKind, V2_PROTOBUF } from "./openapi-v2-protobuf.ts";
 import { StatusError } from "./status.ts";
 
 interface Document {
@@ -13,8 +14,9 @@ interface Operation {
   readonly [keyword: string]: unknown;
 }
 
-/** Throws 406 for those who take protobuf only: that form is not made here. */
+/** JSON, or bytes for those who ask for gnostic's protobuf. Throws 406 for other forms. */
 export async function openApiV2(catalog: Catalog, accept: string | null): Promise<unknown> {
+  if (accept?.includes(V2_PROTOBUF)) return encodeV2(namesOf(catalog));
   const types = (accept ?? "*/*").split(",").map((t) => t.split(";")[0]!.trim());
   if (!types.some((t) => t === "*/*" || t === "application/json" || t === "application/*"))
     throw new StatusError(
@@ -54,3 +56,8 @@ function operation(o: Operation): unknown {
     responses: { "200": { description: "OK" } },
   };
 }
+
+const namesOf = (catalog: Catalog): NamedKind[] =>
+  catalog.kinds.flatMap((k) =>
+    k.versions.map((version) => ({ name: componentOf(k, version), group: k.group, version, kind: k.kind })),
+  );

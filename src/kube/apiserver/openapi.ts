@@ -26,7 +26,7 @@ async function definedText(catalog: Catalog, group: string, version: string): Pr
   return JSON.stringify(await Promise.all(kinds.map(async (k) => [k.kind, await k.schema(version)])));
 }
 
-const componentOf = (kind: Kind, version: string): string => {
+export const componentOf = (kind: Kind, version: string): string => {
   const words =
     kind.group === ""
       ? ["core"]

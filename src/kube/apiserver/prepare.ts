@@ -44,7 +44,12 @@ export function identify(target: Target, body: unknown): Doc {
   const apiVersion = apiVersionOf(kind.group, version);
   doc.apiVersion ??= apiVersion;
   doc.kind ??= kind.kind;
-  if (doc.apiVersion !== apiVersion || doc.kind !== kind.kind) {
+  if (doc.kind === kind.kind && doc.apiVersion !== apiVersion) {
+    throw badRequest(
+      `the API version in the data (${doc.apiVersion}) does not match the expected API version (${apiVersion})`,
+    );
+  }
+  if (doc.kind !== kind.kind) {
     throw badRequest(
       `${doc.kind} in version "${doc.apiVersion}" cannot be handled as a ${kind.kind} in version "${apiVersion}"`,
     );
@@ -82,7 +87,16 @@ export async function settle(target: Target, doc: Doc, options: WriteOptions, ol
   complain(target, result.unknown, options);
   if (result.causes.length > 0) throw refusal(target, full, result.causes);
   options.warnings.push(...result.warnings);
-  return prune(schema, full) as Doc;
+  return withoutEmpty(prune(schema, full) as Doc);
+}
+
+/** Go writes no empty maps and lists into metadata. */
+function withoutEmpty(doc: Doc): Doc {
+  for (const field of ["labels", "annotations", "finalizers", "ownerReferences"]) {
+    const value = doc.metadata[field];
+    if (value && typeof value === "object" && Object.keys(value).length === 0) delete doc.metadata[field];
+  }
+  return doc;
 }
 
 /** Kubernetes' own kinds are decoded into Go types before they are validated: a wrong type is a bad request. */
@@ -109,8 +123,7 @@ function complain(target: Target, unknown: readonly string[], options: WriteOpti
   ];
   if (texts.length === 0 || options.fieldValidation === "Ignore") return;
   if (options.fieldValidation === "Strict") {
-    const who = target.kind.custom ? "" : `${undecodable(target)}: `;
-    throw badRequest(`${who}strict decoding error: ${texts.join(", ")}`);
+    throw badRequest(`${undecodable(target)}: strict decoding error: ${texts.join(", ")}`);
   }
   options.warnings.push(...texts);
 }

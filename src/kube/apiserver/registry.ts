@@ -1,7 +1,7 @@
 /** Create, read, update, delete on the store, with Kubernetes' rules. Knows no HTTP. */
 import { randomUUID } from "node:crypto";
 import type { Clock, Rng } from "../../base/index.ts";
-import { type Kind, type KubeObject, kindOf, objectSchema } from "../kinds/index.ts";
+import { type Cause, type Kind, type KubeObject, kindOf, objectSchema } from "../kinds/index.ts";
 import type { Outcome, Row, Store, Write } from "../store/index.ts";
 import type { Admission } from "./admission.ts";
 import type { Catalog } from "./catalog.ts";
@@ -200,6 +200,7 @@ export class Registry {
       else draft["status"] = old["status"];
     }
     if (kind.group === "" && kind.kind === "Service") keepAddress(draft, old);
+    refuse(kind, old.metadata.name, lateFinalizers(draft, old));
     if (kind.inert) options.warnings.push(kind.inert);
     const merged = await settle(target, draft, options, old);
     if (kind.generation && specChanged(merged, old)) {
@@ -365,6 +366,21 @@ function propagated(finalizers: readonly string[], policy: Propagation | undefin
   if (policy === "Foreground") own.push(FOREGROUND);
   if (policy === "Orphan") own.push(ORPHAN);
   return own;
+}
+
+/** What is being deleted takes no new finalizers. */
+function lateFinalizers(draft: Doc, old: Doc): Cause[] {
+  if (!old.metadata.deletionTimestamp) return [];
+  const added = (draft.metadata.finalizers ?? []).filter((f) => !old.metadata.finalizers?.includes(f));
+  if (added.length === 0) return [];
+  const list = added.map((f) => JSON.stringify(f)).join(", ");
+  return [
+    {
+      field: "metadata.finalizers",
+      message: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`,
+      reason: "FieldValueForbidden",
+    },
+  ];
 }
 
 /** A replacement that is silent about the address keeps it. */

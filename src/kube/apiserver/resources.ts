@@ -263,7 +263,7 @@ async function deleteDryRun(call: Call) {
     throw invalid({ group: "meta.k8s.io", plural: "deleteoptions", kind: "DeleteOptions" }, "", [
       {
         field: "propagationPolicy",
-        message: `Unsupported value: ${JSON.stringify(said.slice(0, 50))}: supported values: "Foreground", "Background", "Orphan"`,
+        message: `Unsupported value: ${JSON.stringify(said.slice(0, 50))}: supported values: "Foreground", "Background", "Orphan", "nil"`,
         reason: "FieldValueNotSupported",
       },
     ]);
@@ -296,7 +296,10 @@ async function removeCollection(call: Call): Promise<Answer> {
 function listQuery(call: Call) {
   const { query, path } = call;
   const version = query.get("resourceVersion") ?? "";
-  if (version !== "" && !/^\d{1,15}$/.test(version)) throw badRequest("resourceVersion is not a number");
+  if (version !== "" && !/^\d{1,15}$/.test(version))
+    throw badRequest(
+      `invalid resource version: resourceVersion: Invalid value: ${JSON.stringify(version)}: strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`,
+    );
   const limit = Number(query.get("limit") ?? 0);
   if (!Number.isInteger(limit) || limit < 0) throw badRequest("limit is not a whole number");
   const match = query.get("resourceVersionMatch") ?? "";

@@ -52,7 +52,7 @@ export interface Named {
 }
 const qualified = (k: Named): string => (k.group === "" ? k.plural : `${k.plural}.${k.group}`);
 const details = (k: Named, name: string): StatusDetails => ({
-  name,
+  ...(name && { name }),
   ...(k.group && { group: k.group }),
   kind: k.plural,
 });
@@ -85,7 +85,7 @@ export const conflict = (k: Named, name: string, why?: string): StatusError =>
 export const gone = (message: string): StatusError => new StatusError(410, "Expired", message);
 /** The revision that was asked for is yet to come. */
 export const tooNew = (wanted: number, current: number): StatusError =>
-  new StatusError(504, "Timeout", `Too large resource version: ${wanted}, current: ${current}`, {
+  new StatusError(504, "Timeout", `Timeout: Too large resource version: ${wanted}, current: ${current}`, {
     causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version", field: "" }],
     retryAfterSeconds: 1,
   });
@@ -123,7 +123,7 @@ export function invalid(k: Named, name: string, causes: readonly Cause[]): Statu
   const list = texts.length === 1 ? texts[0]! : `[${texts.join(", ")}]`;
   const kind = k.group === "" ? k.kind : `${k.kind}.${k.group}`;
   return new StatusError(422, "Invalid", `${kind} "${name}" is invalid: ${list}`, {
-    name,
+    ...(name && { name }),
     ...(k.group && { group: k.group }),
     kind: k.kind,
     causes,

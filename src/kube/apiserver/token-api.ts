@@ -73,8 +73,7 @@ export async function reviewToken(authenticator: Authenticator, body: unknown): 
   const audiences = Array.isArray(spec.audiences) ? spec.audiences.filter((a) => typeof a === "string") : [];
   const result = await authenticator.review(spec.token, audiences);
   const review = { kind: "TokenReview", apiVersion: "authentication.k8s.io/v1", metadata: {}, spec };
-  if ("error" in result)
-    return { ...review, status: { authenticated: false, user: {}, error: `[${result.error}]` } };
+  if ("error" in result) return { ...review, status: { user: {}, error: `[${result.error}]` } };
   const { name, uid, groups } = result.user;
   return {
     ...review,

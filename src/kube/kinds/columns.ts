@@ -89,16 +89,12 @@ export const columns: Readonly<Record<string, readonly ColumnDefinition[]>> = {
       wide: true,
     }),
   ],
-  ServiceAccount: [column("Secrets", "Number of secrets.", (o) => count(o["secrets"]), { type: "integer" })],
+  ServiceAccount: [column("Secrets", "Number of secrets.", (o) => count(o["secrets"]))],
   Secret: [
     column<Secret>("Type", "What the secret is for.", (o) => o.type),
-    column<Secret>("Data", "Number of entries.", (o) => count(o.data), { type: "integer" }),
+    column<Secret>("Data", "Number of entries.", (o) => count(o.data)),
   ],
-  ConfigMap: [
-    column<ConfigMap>("Data", "Number of entries.", (o) => count(o.data) + count(o.binaryData), {
-      type: "integer",
-    }),
-  ],
+  ConfigMap: [column<ConfigMap>("Data", "Number of entries.", (o) => count(o.data) + count(o.binaryData))],
   Event: [
     column<Event>("Last Seen", "When it last happened.", lastSeen, { type: "date" }),
     column<Event>("Type", "Normal or Warning.", (o) => o.type),

@@ -4,6 +4,7 @@ import type { Kind } from "./kind.ts";
 import { checkLabels, isDnsLabel, isDnsSubdomain } from "./meta.ts";
 import type { Cause } from "./schema.ts";
 import type { EndpointSlice, KubeObject, Service, ServicePort } from "./types.ts";
+import { checkWorkload } from "./workload-rules.ts";
 
 /** Most bytes of all values of a Secret or ConfigMap together, as in Kubernetes. */
 export const MAX_DATA_BYTES = 1024 * 1024;
@@ -30,8 +31,9 @@ const duplicate = (field: string, value: unknown): Cause => ({
 export function checkRules(kind: Kind, object: KubeObject, old?: KubeObject): Cause[] {
   if (kind.group === "" && kind.kind === "Service") return checkService(object as Service, old as Service);
   if (kind.kind === "Secret" || kind.kind === "ConfigMap") return checkData(object, old);
+  if (kind.custom) return [];
   if (kind.kind === "EndpointSlice") return checkSlice(object as EndpointSlice, old as EndpointSlice);
-  return [];
+  return checkWorkload(kind, object, old);
 }
 
 function checkService(service: Service, old?: Service): Cause[] {
@@ -48,7 +50,7 @@ function checkService(service: Service, old?: Service): Cause[] {
   } else if (ports.length === 0 && !headless) causes.push(required("spec.ports", ""));
   const was = old?.spec?.clusterIP;
   if (was && spec.clusterIP !== was && spec.type !== "ExternalName" && old?.spec?.type !== "ExternalName") {
-    causes.push(invalid("spec.clusterIPs[0]", spec.clusterIP, "may not change once set"));
+    causes.push(invalid("spec.clusterIPs[0]", [spec.clusterIP], "may not change once set"));
   }
   return [...causes, ...checkPorts(ports)];
 }

@@ -30,7 +30,7 @@ const defaults: Readonly<Record<string, (object: KubeObject) => KubeObject>> = {
   Secret: secret,
   EndpointSlice: (o) => ({
     ...o,
-    endpoints: o["endpoints"] ?? [],
+    endpoints: ((o["endpoints"] ?? []) as object[]).map((e) => ({ conditions: {}, ...e })),
     ...(o["ports"]
       ? { ports: (o["ports"] as object[]).map((p) => ({ name: "", protocol: "TCP", ...p })) }
       : {}),

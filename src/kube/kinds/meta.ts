@@ -113,6 +113,9 @@ const invalid = (field: string, value: string, message: string): Cause => ({
   reason: "FieldValueInvalid",
 });
 
+/** Finalizers that need no domain. */
+const STANDARD_FINALIZERS: ReadonlySet<string> = new Set(["kubernetes", "orphan", "foregroundDeletion"]);
+
 /** Causes for a metadata whose name and types are otherwise known to be strings. */
 export function checkMetadata(meta: Readonly<Record<string, unknown>>, rule: NameRule): Cause[] {
   const causes: Cause[] = [];
@@ -136,6 +139,9 @@ export function checkMetadata(meta: Readonly<Record<string, unknown>>, rule: Nam
   for (const [i, finalizer] of ((meta["finalizers"] ?? []) as string[]).entries()) {
     if (!isQualifiedName(finalizer)) {
       causes.push(invalid(`metadata.finalizers[${i}]`, finalizer, "must be a qualified name"));
+    } else if (!finalizer.includes("/") && !STANDARD_FINALIZERS.has(finalizer)) {
+      const why = "name is neither a standard finalizer name nor is it fully qualified";
+      causes.push(invalid(`metadata.finalizers[${i}]`, finalizer, why));
     }
   }
   return causes;

@@ -101,6 +101,8 @@ export interface Findings {
   readonly unknown: string[];
   /** A null where the schema does not allow one is wrong; else it counts as absent. */
   readonly strictNull?: boolean;
+  /** Messages name the type of a wrong value, as an API server does, and not the value, which helps people more. */
+  readonly namesTypes?: boolean;
 }
 
 /** Fields that an embedded object has without its schema saying so. */
@@ -181,7 +183,7 @@ function checkType(schema: Schema, value: unknown, path: string, found: Findings
   const invalid = (want: string): false => {
     found.causes.push({
       field: path,
-      message: `Invalid value: ${quote(value)}: ${path} in body must be of type ${want}: "${actual}"`,
+      message: `Invalid value: ${found.namesTypes ? `"${actual}"` : quote(value)}: ${path} in body must be of type ${want}: "${actual}"`,
       reason: "FieldValueTypeInvalid",
     });
     return false;

@@ -8,6 +8,7 @@
  * `!` required; `file:Type` names a type of another file; `= {json}` a default; `+ {json}` combinations (oneOf...).
  * Files are parsed at first use: processes that store nothing pay for the texts only.
  */
+import { metadataSchema } from "./meta.ts";
 import type { Schema } from "./schema.ts";
 import { shapeFiles } from "./shape-files.ts";
 
@@ -169,7 +170,9 @@ function parseMods(words: readonly string[]): Schema {
 }
 
 const schemas = new Map<string, Schema>();
-const names = new WeakMap<Schema, string>();
+const names = new WeakMap<Schema, string>([
+  [metadataSchema, "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"],
+]);
 
 /** `core-v1.Container` for the schema of a named type: where schemas are written out, they can refer to it. */
 export const shapeName = (schema: Schema): string | undefined => names.get(schema);

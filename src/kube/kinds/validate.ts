@@ -35,7 +35,7 @@ export async function objectSchema(kind: Kind, version?: string): Promise<Schema
 /** Causes and unknown fields of an object, types first: only a well-typed object meets the other rules. */
 export async function validate(kind: Kind, object: KubeObject, old?: KubeObject): Promise<Validation> {
   const version = parseApiVersion(object.apiVersion)?.version;
-  const found: Findings = { causes: [], unknown: [], strictNull: kind.defined };
+  const found: Findings = { causes: [], unknown: [], strictNull: kind.defined, namesTypes: true };
   check(await objectSchema(kind, version), object, "", found);
   if (found.causes.length > 0) return { causes: found.causes, unknown: found.unknown, warnings: [] };
   const causes = checkMetadata(object.metadata as unknown as Record<string, unknown>, kind.nameRule);

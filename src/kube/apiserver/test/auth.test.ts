@@ -57,8 +57,8 @@ describe("credentials", () => {
         },
         audiences: ["weft-ca"],
       });
-      expect((await review(api, good, ["other"])).authenticated).toBe(false);
-      expect((await review(api, good, [])).authenticated).toBe(false);
+      expect((await review(api, good, ["other"])).authenticated ?? false).toBe(false);
+      expect((await review(api, good, [])).authenticated ?? false).toBe(false);
       expect((await api.call("GET", CM, undefined, { token: good })).status).toBe(401);
       clock.advance(MIN_TOKEN_SECONDS * 1000 + 59_000);
       expect((await review(api, good, ["weft-ca"])).authenticated).toBe(true);
@@ -85,7 +85,7 @@ describe("credentials", () => {
         `${header}.${body}.${signature}=`,
         "x".repeat(1024 * 1024),
       ];
-      for (const t of forged) expect((await review(api, t, ["weft-ca"])).authenticated).toBe(false);
+      for (const t of forged) expect((await review(api, t, ["weft-ca"])).authenticated ?? false).toBe(false);
       expect((await api.call("POST", REVIEW, { spec: {} })).status).toBe(400);
     }));
 

@@ -263,7 +263,8 @@ describe("bad input is refused with its path", () => {
       status: 400,
       body: {
         reason: "BadRequest",
-        message: 'strict decoding error: duplicate field "spec.hosts", unknown field "spec.hots"',
+        message:
+          'VirtualService in version "v1" cannot be handled as a VirtualService: strict decoding error: duplicate field "spec.hosts", unknown field "spec.hots"',
       },
     });
     const warned = await api.call("POST", `${VS}?fieldValidation=Warn`, text);
