@@ -2,7 +2,7 @@
  * The control plane for xdsbench: API server, translation, rendering and xDS of this program, with as many services of
  * two endpoints each as are asked for. A stranger on the plain port is taken for a proxy of `default`, since xdsbench
  * shows no credential. Prints one line when it serves; `POST /change?ip=` moves one endpoint, `GET /usage` tells CPU
- * and peak memory.
+ * and peak memory, `POST /stop` ends it.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,6 +15,7 @@ import { createGrpcServer } from "../../src/wire/grpc/index.ts";
 import { createXdsServer } from "../../src/xds/server/index.ts";
 
 const services = Number(process.argv[2] ?? 1000);
+const port = Number(process.argv[3] ?? 0);
 const dir = mkdtempSync(join(tmpdir(), "weft-xdsbench-"));
 process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
 const log = createLogger({ sink: () => {} });
@@ -57,7 +58,7 @@ const control = createControlPlane({ client, clock, rng: systemRng, log });
 await control.start();
 const principal = { namespace: "default", serviceAccount: "default" };
 const xds = createXdsServer({ source: control.source, authenticate: async () => principal, clock, log });
-const grpc = await createGrpcServer({ host: "127.0.0.1", port: 0, methods: xds.methods, clock, log });
+const grpc = await createGrpcServer({ host: "127.0.0.1", port, methods: xds.methods, clock, log });
 const began = process.cpuUsage();
 const web = Bun.serve({
   hostname: "127.0.0.1",
@@ -68,6 +69,10 @@ const web = Bun.serve({
       await client.apply(refs.endpointSlice, slice(0, url.searchParams.get("ip") ?? ""));
       return new Response("changed\n");
     }
+    if (url.pathname === "/stop") {
+      setImmediate(() => process.exit(0));
+      return new Response("bye\n");
+    }
     const { user, system } = process.cpuUsage(began);
     const status = readFileSync("/proc/self/status", "utf8");
     const kb = (field: string): number => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]);
@@ -75,7 +80,10 @@ const web = Bun.serve({
       cpuSeconds: (user + system) / 1e6,
       peakMb: Math.round(kb("VmHWM") / 1024),
       nowMb: Math.round(kb("VmRSS") / 1024),
+      translationMs: Math.round(control.info().lastMs),
       streams: xds.streams,
+      synced: xds.status().filter((s) => s.types.length === 4 && s.types.every((t) => t.state === "SYNCED"))
+        .length,
     });
   },
 });

@@ -108,7 +108,7 @@ export function createTestSource(): TestSource {
     changed: (...urls) => {
       for (const tell of listeners) tell(urls.length === 0 ? "all" : new Set(urls));
     },
-    resources: (_node, url) => of(url),
+    resources: (_node, url) => new Map(of(url)),
     subscribe: (_node, onChange) => {
       listeners.add(onChange);
       return () => listeners.delete(onChange);

@@ -170,7 +170,8 @@ export class Relay implements ConfigSink, ResourceSource {
   // ResourceSource
 
   resources(_: NodeInfo, url: string): ReadonlyMap<string, EncodedResource> | undefined {
-    return this.types.get(url);
+    const own = this.types.get(url);
+    return own && new Map(own);
   }
 
   subscribe(_: NodeInfo, onChange: (urls: ReadonlySet<string> | "all") => void): () => void {

@@ -24,9 +24,9 @@ export interface Renderer {
 
 /** What callers of one namespace (and of one set of labels, where routes ask for labels) have in common. */
 interface Shared {
-  readonly clusters: readonly RenderedResource[];
-  readonly endpoints: readonly RenderedResource[];
-  readonly routes: RenderedResource;
+  readonly clusters: ReadonlyMap<string, RenderedResource>;
+  readonly endpoints: ReadonlyMap<string, RenderedResource>;
+  readonly routes: ReadonlyMap<string, RenderedResource>;
 }
 
 interface RenderedTarget {
@@ -34,7 +34,18 @@ interface RenderedTarget {
   readonly endpoints: RenderedResource;
 }
 
+/** What one node was given last. */
+interface NodeMaps {
+  readonly shared: ReadonlyMap<string, RenderedResource>;
+  readonly own: readonly RenderedResource[];
+  readonly listeners: ReadonlyMap<string, RenderedResource>;
+  clusters: ReadonlyMap<string, RenderedResource>;
+}
+
 interface MeshCache {
+  /** Of the mesh before. */
+  readonly before: ReadonlyMap<string, Shared>;
+  readonly nodes: WeakMap<ProxyNode, NodeMaps>;
   readonly index: MeshIndex;
   /** Clusters that callers of several namespaces have in common, by name and policy. */
   readonly targets: Map<string, RenderedTarget>;
@@ -61,6 +72,8 @@ export function createRenderer(): Renderer {
           policyNumbers: new Map(mesh.policies.map((p, i) => [p, i])),
           callerLabels: labelsAsked(mesh),
           shared: new Map(),
+          before: cache?.shared ?? new Map(),
+          nodes: cache?.nodes ?? new WeakMap(),
           grpc: new Map(),
         };
       }
@@ -92,22 +105,57 @@ function renderNode(cache: MeshCache, node: ProxyNode, encoder: Encoder): Render
     cache.grpc.set(key, common);
     return renderGrpc(index, node, common, encoder);
   }
-  const shared = cache.shared.get(key) ?? renderShared(cache, { namespace, labels, kind }, encoder);
+  const shared =
+    cache.shared.get(key) ?? renderShared(cache, { namespace, labels, kind }, encoder, cache.before.get(key));
   cache.shared.set(key, shared);
   const own = renderOwn(index, node, encoder);
+  const before = cache.nodes.get(node);
+  const listeners = sameOr(before?.listeners, own.listeners);
+  const rendered: NodeMaps = {
+    shared: shared.clusters,
+    own: own.clusters,
+    listeners,
+    clusters: shared.clusters,
+  };
+  if (own.clusters.length > 0)
+    rendered.clusters =
+      before?.shared === shared.clusters && sameList(before.own, own.clusters)
+        ? before.clusters
+        : new Map([...shared.clusters, ...byName(own.clusters)]);
+  cache.nodes.set(node, rendered);
   return new Map<string, ReadonlyMap<string, RenderedResource>>([
-    [typeUrls.cluster, byName([...shared.clusters, ...own.clusters])],
-    [typeUrls.endpoints, byName(shared.endpoints)],
-    [typeUrls.listener, byName(own.listeners)],
-    [typeUrls.route, byName([shared.routes])],
+    [typeUrls.cluster, rendered.clusters],
+    [typeUrls.endpoints, shared.endpoints],
+    [typeUrls.listener, listeners],
+    [typeUrls.route, shared.routes],
   ]);
 }
+
+/** The map before, where it holds the same resources: who has seen it then need not look again. */
+function sameOr(
+  before: ReadonlyMap<string, RenderedResource> | undefined,
+  resources: readonly RenderedResource[],
+): ReadonlyMap<string, RenderedResource> {
+  const same =
+    before !== undefined &&
+    before.size === resources.length &&
+    resources.every((r) => before.get(r.name) === r);
+  return same ? before : byName(resources);
+}
+
+const sameList = (a: readonly RenderedResource[], b: readonly RenderedResource[]): boolean =>
+  a.length === b.length && a.every((r, i) => r === b[i]);
 
 function byName(resources: readonly RenderedResource[]): ReadonlyMap<string, RenderedResource> {
   return new Map(resources.map((r) => [r.name, r]));
 }
 
-function renderShared(cache: MeshCache, caller: Caller, encoder: Encoder): Shared {
+function renderShared(
+  cache: MeshCache,
+  caller: Caller,
+  encoder: Encoder,
+  before: Shared | undefined,
+): Shared {
   const { index, targets } = cache;
   const { config } = index.mesh;
   const secrets = caller.kind === "envoy" ? agentSecrets : ads;
@@ -125,9 +173,14 @@ function renderShared(cache: MeshCache, caller: Caller, encoder: Encoder): Share
     encoder.encode(ClusterSchema, typeUrls.cluster, c, c.name),
   );
   return {
-    clusters: [...common, ...rendered.map((r) => r.cluster)],
-    endpoints: rendered.map((r) => r.endpoints),
-    routes: encoder.encode(RouteConfigurationSchema, typeUrls.route, table, table.name ?? ""),
+    clusters: sameOr(before?.clusters, [...common, ...rendered.map((r) => r.cluster)]),
+    endpoints: sameOr(
+      before?.endpoints,
+      rendered.map((r) => r.endpoints),
+    ),
+    routes: sameOr(before?.routes, [
+      encoder.encode(RouteConfigurationSchema, typeUrls.route, table, table.name ?? ""),
+    ]),
   };
 }
 

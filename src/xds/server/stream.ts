@@ -77,7 +77,7 @@ export class AdsStream<Request> {
       this.refuse(`more than ${limits.maxNames} names`);
       return;
     }
-    if (verdict.asks || !type.subscription.sentAnything) type.dirty = true;
+    if (verdict.asks || !type.subscription.sentAnything) type.look();
     if (verdict.kind === "ack") this.answered(type, undefined);
     if (verdict.kind === "nack") this.answered(type, verdict.nack);
     this.schedule();
@@ -150,14 +150,20 @@ export class AdsStream<Request> {
     if (!type.dirty || type.subscription.outstanding) return "nothing";
     const resources = this.options.source.resources(this.node, type.typeUrl);
     if (resources === undefined) return "nothing";
+    if (type.seen === resources) {
+      type.dirty = false;
+      return "nothing";
+    }
     const push = type.subscription.next(resources, { maxBytes: limits.maxResponseBytes, holdRemovals });
     if (push === undefined) {
       type.dirty = holdRemovals && type.subscription.holdsRemovals(resources);
+      if (!type.dirty) type.seen = resources;
       return "nothing";
     }
     const bytes = push.added.reduce((sum, r) => sum + r.bytes.length, 0);
     if (bytes >= limits.smallPushBytes && !this.takeSlot(type.typeUrl)) return "wait";
     type.dirty = push.more;
+    type.seen = undefined;
     this.send(type, push);
     return "sent";
   }
@@ -184,7 +190,7 @@ export class AdsStream<Request> {
     const endpoints = this.types.get(typeUrl.endpoints);
     if (endpoints === undefined) return;
     endpoints.subscription.resend(clusters.map((c) => c.name));
-    endpoints.dirty = true;
+    endpoints.look();
   }
 
   private waitForDrain(): void {

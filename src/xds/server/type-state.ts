@@ -1,6 +1,6 @@
 /** One type of one stream: the subscription, and the times and timers around it. */
 import type { Timer } from "../../base/index.ts";
-import type { Nack, Subscription } from "../protocol/index.ts";
+import type { Nack, Resources, Subscription } from "../protocol/index.ts";
 import type { SyncState, TypeStatus } from "./types.ts";
 
 export class TypeState<Request> {
@@ -8,6 +8,8 @@ export class TypeState<Request> {
   readonly subscription: Subscription<Request>;
   /** May differ from what the client has: ask the source. */
   dirty = true;
+  /** A map that held nothing new when it was looked at, and nothing was asked for since. */
+  seen: Resources | undefined;
   /** The ACK is late: later types need not wait for it any more. */
   overdue = false;
   private late: Timer | undefined;
@@ -23,6 +25,12 @@ export class TypeState<Request> {
   /** Later types wait for this one. */
   get blocks(): boolean {
     return this.subscription.outstanding && !this.overdue;
+  }
+
+  /** Something may be due whatever was seen before. */
+  look(): void {
+    this.dirty = true;
+    this.seen = undefined;
   }
 
   sent(at: number, late: Timer): void {

@@ -4,7 +4,8 @@ import type { EncodedResource, Nack, NodeInfo } from "../protocol/index.ts";
 /** Pull model: the server asks when it may send, so that only the latest state is ever encoded and queued. */
 export interface ResourceSource {
   /**
-   * All that the node is to have of a type; the map is read at once and not kept. Undefined: not known yet, nothing is
+   * All that the node is to have of a type. A map that was given is never changed: the same map again means that
+   * nothing changed. Undefined: not known yet, nothing is
    * sent until a change is told; a node that reconnects keeps what it has.
    */
   resources(node: NodeInfo, typeUrl: string): ReadonlyMap<string, EncodedResource> | undefined;
