@@ -172,7 +172,7 @@ test("a machine without a kubeconfig joins by what weft token create wrote", asy
   const app = join(home, "app.ts");
   writeFileSync(
     app,
-    `Bun.serve({ hostname: "127.0.0.1", port: Number(process.env.PORT), fetch: () => new Response("from the machine") });
+    `Bun.serve({ hostname: "127.0.0.1", port: Number(process.env.PORT), fetch: () => new Response(\`from the machine, \${process.env.WEFT_JOIN ?? "which keeps its secret"}\`) });
      process.on("SIGTERM", () => process.exit(0));`,
   );
   const run = (...args: string[]) =>
@@ -193,7 +193,7 @@ test("a machine without a kubeconfig joins by what weft token create wrote", asy
       ],
       {
         cwd: home,
-        env: bare(),
+        env: { ...bare(), WEFT_JOIN: made.out.trim() },
         stdin: "ignore",
         stdout: "pipe",
         stderr: "pipe",
@@ -204,14 +204,14 @@ test("a machine without a kubeconfig joins by what weft token create wrote", asy
     64,
     expect.stringContaining("is for service joined, not reviews"),
   ]);
-  const job = run("--join", "ticket", "--service", "joined");
+  const job = run("--service", "joined");
   try {
     const body = await eventually(async () => {
       if (job.exitCode !== null) throw new Error(await job.stderr.text());
       const answer = await caller.fetch("http://joined:9090/");
       return answer.status === 200 ? await answer.text() : undefined;
     }, 20_000);
-    expect(body).toBe("from the machine");
+    expect(body).toBe("from the machine, which keeps its secret");
   } finally {
     job.kill("SIGTERM");
     await job.exited;

@@ -13,8 +13,8 @@ export interface EnvironmentOptions {
 /** Only names that are certain to be local: a cluster suffix here would silently go around the mesh. */
 const noProxy = "localhost,127.0.0.1,::1";
 
-/** Not passed on: other proxies, and what this machine joined by. */
-const ours = /^(?:(?:all|https?|grpc|no|ftp)_proxy|WEFT_JOIN)$/i;
+/** Not passed on: other proxies. */
+const ours = /^(?:all|https?|grpc|no|ftp)_proxy$/i;
 
 /** Both cases of the proxy variables and the switches of the runtimes that need one; PORT. */
 export function applicationEnvironment(options: EnvironmentOptions): Record<string, string> {

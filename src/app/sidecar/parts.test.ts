@@ -13,7 +13,6 @@ describe("environment of the application", () => {
       NO_PROXY: ".svc.cluster.local",
       All_Proxy: "x",
       JAVA_TOOL_OPTIONS: "-Xmx1g",
-      WEFT_JOIN: "weft-join-1.secret",
     },
     appPort: 4711,
     proxyHost: "127.66.1.2",
@@ -28,10 +27,6 @@ describe("environment of the application", () => {
     expect(env["NODE_USE_ENV_PROXY"]).toBe("1");
     expect(env["JAVA_TOOL_OPTIONS"]).toStartWith("-Xmx1g -Dhttp.proxyHost=127.66.1.2 -Dhttp.proxyPort=15001");
     expect(env["PATH"]).toBe("/bin");
-  });
-
-  test("what the machine joined by stays with the sidecar", () => {
-    expect(env["WEFT_JOIN"]).toBeUndefined();
   });
 
   test("an inherited NO_PROXY does not lead around the mesh", () => {

@@ -205,8 +205,10 @@ class Running implements Sidecar {
   start(): void {
     const { options, registration: r, password } = this.parts;
     if (options.command.length > 0) {
-      const own = this.proxy.plane.environment?.(options.env);
-      const explicit = { base: options.env, appPort: r.appPort, proxyHost: r.address, proxyPort: 15_001 };
+      // What this machine joined by is not the application's.
+      const { WEFT_JOIN: _secret, ...base } = options.env;
+      const own = this.proxy.plane.environment?.(base);
+      const explicit = { base, appPort: r.appPort, proxyHost: r.address, proxyPort: 15_001 };
       const env = own ?? applicationEnvironment({ ...explicit, credential: { user: "weft", password } });
       this.command = startCommand({ command: options.command, env, cwd: options.cwd, clock: options.clock });
       const { stateDir } = this.parts;
