@@ -4,7 +4,7 @@ BUN := .tools/node_modules/.bin/bun
 SETUP := .cache/setup-$(BUN_VERSION)
 export WEFT_BUN := $(abspath $(BUN))
 
-.PHONY: kube-clients demo-kube crash outage rolling setup demo test check fix bench soak interop build clean garbage soak-svid
+.PHONY: kube-clients demo-kube crash outage rolling setup demo test check fix bench soak interop build clean garbage soak-svid soak-grpc
 
 setup: $(SETUP)
 
@@ -60,6 +60,10 @@ garbage: setup
 ## Certificates that live 60 s renew for ten minutes under load. ARGS="seconds life rate".
 soak-svid: setup
 	@$(BUN) test/hardening/soak-svid.ts $(ARGS)
+
+## gRPC libraries without a proxy, nine pairings, certificates that live 40 s. ARGS="seconds life".
+soak-grpc: setup
+	@$(BUN) test/interop/proxyless/renewal.ts $(ARGS)
 
 ## kubectl, client-node, PyPI kubernetes and client-go do one table against our API server and a real kube-apiserver.
 ## ROWS=pattern for some; PRUNE=1 takes what is no longer different out of differences.json. 3 minutes, the first time more.

@@ -69,7 +69,7 @@ export async function eventually<T>(
 
 /** Starts the control plane's side; nothing outlives stop(). */
 export async function startMesh(
-  options: { defaultMtls?: "strict" | "permissive"; clock?: Clock } = {},
+  options: { defaultMtls?: "strict" | "permissive"; clock?: Clock; certificateTtlMs?: number } = {},
 ): Promise<MeshHarness> {
   const dir = mkdtempSync(join(tmpdir(), "weft-mesh-"));
   const start = (ports: { api: number; xds: number; plainXds: number; debug: number }): Promise<Dev> =>

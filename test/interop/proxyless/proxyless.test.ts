@@ -240,6 +240,20 @@ describe.skipIf(twice === undefined)("gRPC without a proxy", () => {
     for (const { types } of mesh.dev.plane.xds.status()) expect(types.filter((t) => t.nack)).toEqual([]);
   });
 
+  test("proxy-config shows what an application without a proxy was started with", async () => {
+    const main = join(import.meta.dir, "../../../src/main.ts");
+    const env = { ...process.env, WEFT_KUBECONFIG: mesh.dev.kubeconfigPath, NO_COLOR: "1" };
+    const show = async (...args: string[]): Promise<string> => {
+      const argv = [process.execPath, main, "proxy-config", ...args, second.registration.workload];
+      return Bun.spawn(argv, { env, stdin: "ignore", stdout: "pipe", stderr: "ignore" }).stdout.text();
+    };
+    const [secrets, bootstrap] = await Promise.all([show("secrets"), show("bootstrap", "-o", "short")]);
+    expect(secrets).toMatch(
+      /^default +Cert Chain +ACTIVE +true .*spiffe:..cluster\.local.ns.default.sa.echo$/m,
+    );
+    expect(bootstrap).toContain(second.registration.address);
+  }, 30_000);
+
   test("an instance that goes is left before it stops answering: no call fails", async () => {
     const client = await startClient(mesh, twice!, "last-caller");
     started.push(client);
