@@ -7,6 +7,9 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 /** `application/com.github.proto-openapi.spec.v2@v1.0+protobuf` */
 export const V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
+/** The same as a content type: Go's mime package takes no `@`. */
+export const V2_CONTENT_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
 export interface NamedKind {
   readonly name: string;
   readonly group: string;
@@ -35,7 +38,7 @@ export function encodeV2(kinds: readonly NamedKind[]): Uint8Array {
 }
 
 function extension(schema: BinaryWriter, { group, version, kind }: NamedKind): void {
-  message(schema, 30, (entry) => {
+  message(schema, 31, (entry) => {
     entry.tag(1, WireType.LengthDelimited).string("x-kubernetes-group-version-kind");
     message(entry, 2, (any) => {
       const yaml = `- group: ${JSON.stringify(group)}\n  kind: ${kind}\n  version: ${version}\n`;

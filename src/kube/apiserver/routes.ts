@@ -14,7 +14,7 @@ import {
 } from "./discovery.ts";
 import { openApiDocument, openApiIndex } from "./openapi.ts";
 import { openApiV2 } from "./openapi-v2.ts";
-import { V2_PROTOBUF } from "./openapi-v2-protobuf.ts";
+import { V2_CONTENT_TYPE } from "./openapi-v2-protobuf.ts";
 import { parsePath } from "./path.ts";
 import { type Answer, type Backend, serveResource } from "./resources.ts";
 import { answerReview } from "./reviews.ts";
@@ -108,7 +108,7 @@ async function described(
   }
   if (body === undefined) throw noSuchPath();
   if (body instanceof Uint8Array)
-    return new Response(body as Uint8Array<ArrayBuffer>, { headers: { "content-type": V2_PROTOBUF } });
+    return new Response(body as Uint8Array<ArrayBuffer>, { headers: { "content-type": V2_CONTENT_TYPE } });
   return json(200, body);
 }
 

@@ -119,6 +119,54 @@ describe.skipIf(!kubectl)("kubectl", () => {
     expect((await run("create", "token", "default", "--audience", "weft-ca")).out.split(".")).toHaveLength(3);
   }, 60_000);
 
+  test("a List, workloads by generators, scale, describe, kinds of one's own, who am I", async () => {
+    const file = join(api.dir, "list.json");
+    const items = ["list-a", "list-b"].map((name) => ({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name },
+    }));
+    writeFileSync(file, JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+    const list = await run("apply", "-f", file);
+    expect([list.code, list.out]).toEqual([0, "configmap/list-a created\nconfigmap/list-b created\n"]);
+    const made = await run("create", "deployment", "gen", "--image=a:1", "--replicas=0");
+    expect([made.code, made.err]).toEqual([0, "Warning: Deployment is stored only: nothing here runs it\n"]);
+    expect((await run("get", "deploy", "gen", "-o", "jsonpath={.spec.replicas}")).out).toBe("0");
+    expect((await run("scale", "deploy/gen", "--replicas=2")).code).toBe(0);
+    expect((await run("describe", "deploy", "gen")).out).toContain("2 desired");
+    expect((await run("get", "deploy", "gen", "-o", "wide")).out).toContain("CONTAINERS");
+    for (const args of [
+      "job j --image=a",
+      "role r --verb=get --resource=pods",
+      "ingress i --rule=a.b/*=s:80",
+    ])
+      expect((await run("create", ...args.split(" "))).code).toBe(0);
+    expect((await run("auth", "can-i", "delete", "pods")).out).toBe("yes\n");
+    expect((await run("auth", "whoami")).out).toContain("weft-admin");
+    const definition = {
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: "pies.b.example.com" },
+      spec: {
+        group: "b.example.com",
+        scope: "Namespaced",
+        names: { plural: "pies", kind: "Pie" },
+        versions: [
+          { name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } },
+        ],
+      },
+    };
+    writeFileSync(file, JSON.stringify(definition));
+    expect((await run("apply", "-f", file)).code).toBe(0);
+    expect((await run("wait", "--for=condition=Established", "crd/pies.b.example.com")).code).toBe(0);
+    writeFileSync(
+      file,
+      JSON.stringify({ apiVersion: "b.example.com/v1", kind: "Pie", metadata: { name: "x" } }),
+    );
+    expect((await run("apply", "-f", file)).out).toBe("pie.b.example.com/x created\n");
+    expect((await run("delete", "crd", "pies.b.example.com")).code).toBe(0);
+  }, 30_000);
+
   test("get -w prints what changes", async () => {
     const child = Bun.spawn(
       [kubectl!, "--cache-dir", join(api.dir, "cache"), "get", "configmaps", "-w", "-o", "name"],
