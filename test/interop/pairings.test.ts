@@ -35,6 +35,7 @@ const differs = (pairing: string, row: Row, field: keyof Seen): Known | undefine
 
 function check(pairing: string, row: Row, seen: Seen, wanted: Seen): void {
   for (const field of ["status", "tries", "callerFlags", "calleeFlags"] as const) {
+    if (field === "tries" && row.racing === true) continue;
     const entry = differs(pairing, row, field);
     const want = entry === undefined ? wanted[field] : (entry.got as Seen[typeof field]);
     expect({ field, is: seen[field] as unknown }).toEqual({ field, is: want });

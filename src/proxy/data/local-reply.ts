@@ -63,12 +63,7 @@ export const badPath = reply(400, "", flag.downstreamProtocolError, "path_normal
 export const badAuthority = reply(400, "", flag.downstreamProtocolError, "invalid_authority", {
   close: true,
 });
-export const dnsFailure = reply(
-  503,
-  "DNS resolution failure",
-  flag.upstreamConnectionFailure,
-  "dns_resolution_failure",
-);
+export const dnsFailure = reply(503, "DNS resolution failure", flag.dnsFailure, "dns_resolution_failure");
 export const forbiddenConnect = reply(404, "", flag.noRoute, "connect_not_allowed", { close: true });
 export const loopDetected = reply(508, "proxy loop detected", 0, "weft_proxy_loop", { close: true });
 export const version10 = reply(426, "", flag.downstreamProtocolError, "low_version", { close: true });

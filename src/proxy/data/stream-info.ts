@@ -22,6 +22,7 @@ export const flag = {
   localReset: 1 << 13,
   rateLimited: 1 << 14,
   overloadManager: 1 << 15,
+  dnsFailure: 1 << 16,
 } as const;
 
 const names: readonly (readonly [number, string])[] = [
@@ -41,6 +42,7 @@ const names: readonly (readonly [number, string])[] = [
   [flag.localReset, "LR"],
   [flag.rateLimited, "RL"],
   [flag.overloadManager, "OM"],
+  [flag.dnsFailure, "DF"],
 ];
 
 const texts = new Map<number, string>([[0, "-"]]);

@@ -16,6 +16,8 @@ export interface Row {
   readonly shares?: Readonly<Record<string, number>>;
   /** How often the application must have seen a request of this row. */
   readonly tries?: number;
+  /** How often it is tried is a matter of waits with jitter. */
+  readonly racing?: boolean;
   /** Straight to the workload's published port, without a proxy at the caller. */
   readonly plaintext?: boolean;
   /** Also in `make test`. */
@@ -97,7 +99,7 @@ const limits: Row[] = [
   },
   { name: "a try is cut, the next works", url: `${shop}/try-100?slow=1`, status: 200, tries: 2 },
   { name: "every try is cut", url: `${shop}/try-100?slow=9`, status: 504, tries: 3 },
-  { name: "the whole is cut between tries", url: `${shop}/try-over?slow=9`, status: 504 },
+  { racing: true, name: "the whole is cut between tries", url: `${shop}/try-over?slow=9`, status: 504 },
 ];
 
 const routes: Row[] = [
@@ -190,12 +192,13 @@ const seed: Row[] = [
     status: 503,
     tries: 1,
   },
-  { name: "seed: all tries slow", url: "http://web-api:9080/users?slow=9", status: 504 },
+  { racing: true, name: "seed: all tries slow", url: "http://web-api:9080/users?slow=9", status: 504 },
 ];
 
 const failing: Row[] = [
   {
-    name: "the application hangs up",
+    name: "the application hangs up on a POST",
+    method: "POST",
     url: `${shop}/retry-none?hangup=1`,
     status: 503,
     tries: 1,
@@ -209,6 +212,7 @@ const failing: Row[] = [
     status: 200,
     tries: 1,
   },
+  { name: "the application hangs up on a kept connection", url: `${shop}/retry-none?hangup=1`, status: 503 },
   { name: "a port that the service has not", url: "http://shop:9081/", status: 503, tries: 0 },
 ];
 
