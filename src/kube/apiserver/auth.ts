@@ -15,6 +15,7 @@ export interface User {
   readonly account?: AccountRef;
 }
 
+const ADMINISTRATORS = "system:masters";
 const accountKind = kindOf("v1", "ServiceAccount")!;
 
 export interface Authenticator {
@@ -61,8 +62,25 @@ export function createAuthenticator(options: {
       if (scheme?.toLowerCase() !== "bearer" || !token) throw unauthorized();
       const result = await review(token, []);
       if ("error" in result) throw unauthorized();
-      return result.user;
+      return impersonated(request, result.user);
     },
+  };
+}
+
+/** `kubectl --as`: an administrator may act as somebody else. */
+function impersonated(request: Request, user: User): User {
+  const name = request.headers.get("impersonate-user");
+  if (name === null) return user;
+  if (!user.groups.includes(ADMINISTRATORS))
+    throw forbidden(
+      `users ${JSON.stringify(name.slice(0, 253))} is forbidden: User "${user.name}" cannot impersonate resource "users" in API group "" at the cluster scope`,
+    );
+  const groups = (request.headers.get("impersonate-group") ?? "").split(",").map((g) => g.trim());
+  const [, namespace, account] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name) ?? [];
+  return {
+    name,
+    groups: [...groups.filter((g) => g !== ""), "system:authenticated"],
+    ...(namespace && account && { account: { namespace, name: account, uid: "" } }),
   };
 }
 
@@ -108,11 +126,13 @@ export function authorize(user: User, a: Attributes): void {
 }
 
 /** Whether the fixed policy lets a user do something. */
-export const permits = (user: User, a: Attributes): boolean => !user.account || allowed(user.account, a);
+export const permits = (user: User, a: Attributes): boolean =>
+  user.groups.includes(ADMINISTRATORS) || (user.account !== undefined && allowed(user.account, a));
 
 /** The same as a list, for `kubectl auth can-i --list`. */
 export function rulesOf(user: User, namespace: string): unknown {
   const all = { verbs: ["*"], apiGroups: ["*"], resources: ["*"] };
+  const admin = user.groups.includes(ADMINISTRATORS);
   const own = user.account?.namespace === namespace;
   const reads = ["get", "list", "watch"];
   const keeps = [...reads, "create", "update", "patch", "delete"];
@@ -124,9 +144,9 @@ export function rulesOf(user: User, namespace: string): unknown {
     { verbs: keeps, apiGroups: ["coordination.k8s.io"], resources: ["leases"] },
   ];
   return {
-    resourceRules: !user.account ? [all] : own ? rules : [],
+    resourceRules: admin ? [all] : own ? rules : [],
     nonResourceRules: [
-      { verbs: ["get"], nonResourceURLs: user.account ? ["/version", "/healthz", "/readyz"] : ["*"] },
+      { verbs: ["get"], nonResourceURLs: admin ? ["*"] : ["/version", "/healthz", "/readyz"] },
     ],
     incomplete: false,
   };

@@ -35,7 +35,11 @@ export function ownable(doc: Doc): Json {
   return { ...rest, ...(kept.length > 0 && { metadata: Object.fromEntries(kept) }) };
 }
 
+/** Entries of an object; times in seconds, also where a client wrote them with more digits. */
 export const entriesOf = (doc: Doc): ManagerEntry[] =>
+  rawEntries(doc).map((e) => (e.time?.includes(".") ? { ...e, time: e.time.replace(/\.\d+Z$/, "Z") } : e));
+
+const rawEntries = (doc: Doc): ManagerEntry[] =>
   ((doc.metadata.managedFields ?? []) as unknown as Partial<ManagerEntry>[]).filter(
     (e): e is ManagerEntry =>
       typeof e?.manager === "string" && typeof e.fieldsV1 === "object" && e.fieldsV1 !== null,

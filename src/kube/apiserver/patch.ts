@@ -76,7 +76,9 @@ const patchers: Readonly<Record<string, (current: Doc, patch: unknown, target: T
   "application/json-patch+json": (current, patch) => applyJsonPatch(current, patch),
   "application/merge-patch+json": (current, patch) => {
     if (patch === null || typeof patch !== "object" || Array.isArray(patch))
-      throw badRequest("a merge patch is an object");
+      throw badRequest(
+        `error decoding patch: json: cannot unmarshal ${Array.isArray(patch) ? "array" : typeof patch} into Go value of type map[string]interface {}`,
+      );
     return applyMergePatch(current, patch);
   },
   "application/strategic-merge-patch+json": async (current, patch, { kind, version }) =>

@@ -19,7 +19,7 @@ import {
   type Target,
   type WriteOptions,
 } from "./prepare.ts";
-import { alreadyExists, badRequest, conflict, forbidden, notFound, unwritten } from "./status.ts";
+import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound, unwritten } from "./status.ts";
 
 export interface RegistryOptions {
   readonly store: Store;
@@ -143,6 +143,15 @@ export class Registry {
 
   /** Replaces an object (PUT). A resourceVersion in the body makes it conditional. */
   update(target: Target, body: unknown, options: WriteOptions, subresource?: string): Promise<Doc> {
+    const said = (body as { metadata?: { resourceVersion?: unknown } } | null | undefined)?.metadata
+      ?.resourceVersion;
+    if (target.kind.custom && !said && target.name !== undefined) {
+      const message = "Invalid value: 0: must be specified for an update";
+      const cause = { field: "metadata.resourceVersion", message, reason: "FieldValueInvalid" };
+      return this.get(target).then(() => {
+        throw invalid({ ...target.kind, kind: target.kind.plural }, target.name!, [cause]);
+      });
+    }
     return this.change(target, () => body, options, subresource);
   }
 

@@ -161,12 +161,18 @@ const ok = (body: unknown, warnings: readonly string[] = [], status = 200): Answ
   warnings,
 });
 
+/** What Kubernetes calls the options of a verb. */
+function optionsOf(method: string) {
+  const verb = { POST: "Create", PUT: "Update", PATCH: "Patch" }[method] ?? "Delete";
+  return { group: "meta.k8s.io", plural: `${verb.toLowerCase()}options`, kind: `${verb}Options` };
+}
+
 /** dryRun, fieldValidation and fieldManager of a write. */
 function writeOptions(call: Call, duplicates: readonly string[] = []): WriteOptions {
   const { query, request } = call;
   const dryRun = query.getAll("dryRun");
   if (dryRun.some((d) => d !== "All")) {
-    throw invalid({ group: "meta.k8s.io", plural: "options", kind: "Options" }, "", [
+    throw invalid(optionsOf(request.method), "", [
       {
         field: "dryRun",
         message: `Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`,
@@ -177,7 +183,13 @@ function writeOptions(call: Call, duplicates: readonly string[] = []): WriteOpti
   // Servers default to Warn; kubectl asks for Strict.
   const fieldValidation = query.get("fieldValidation") || "Warn";
   if (fieldValidation !== "Ignore" && fieldValidation !== "Warn" && fieldValidation !== "Strict") {
-    throw badRequest(`fieldValidation: Unsupported value: "${fieldValidation.slice(0, 50)}"`);
+    throw invalid(optionsOf(request.method), "", [
+      {
+        field: "fieldValidation",
+        message: `Unsupported value: ${JSON.stringify(fieldValidation.slice(0, 50))}: supported values: "", "Ignore", "Strict", "Warn"`,
+        reason: "FieldValueNotSupported",
+      },
+    ]);
   }
   const agent = (request.headers.get("user-agent") ?? "").split("/")[0]!;
   return {
@@ -303,7 +315,7 @@ function listQuery(call: Call) {
   const limit = Number(query.get("limit") ?? 0);
   if (!Number.isInteger(limit) || limit < 0) throw badRequest("limit is not a whole number");
   const match = query.get("resourceVersionMatch") ?? "";
-  const initial = query.get("sendInitialEvents") !== null;
+  const initial = truthy(query.get("watch")) && query.get("sendInitialEvents") !== null;
   const wrong = matchError(match, version, query.get("continue"), initial);
   if (wrong) throw invalid({ group: "meta.k8s.io", plural: "listoptions", kind: "ListOptions" }, "", [wrong]);
   const named = path.name ? `metadata.name=${path.name}` : null;
@@ -332,7 +344,10 @@ function matchError(
     message: `Forbidden: ${why}`,
     reason: "FieldValueForbidden",
   });
-  if (match === "") return undefined;
+  if (match === "")
+    return initial
+      ? forbidden("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+      : undefined;
   if (token) return forbidden("resourceVersionMatch is forbidden when continue is provided");
   if (version === "" && !initial)
     return forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided");

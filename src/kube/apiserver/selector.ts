@@ -99,7 +99,14 @@ export function fieldSelector(text: string | null, kind: Kind): Predicate | unde
       const negated = part[at - 1] === "!";
       const field = part.slice(0, negated ? at - 1 : at);
       const value = part.slice(part[at + 1] === "=" ? at + 2 : at + 1);
-      if (!allowed.includes(field)) throw badRequest(`field label not supported: ${field.slice(0, 100)}`);
+      if (!allowed.includes(field)) {
+        const known = allowed.map((f) => `"${f}"`).join(", ");
+        throw badRequest(
+          kind.selectable.length === 0 && !kind.custom
+            ? `${JSON.stringify(field.slice(0, 100))} is not a known field selector: only ${known}`
+            : `field label not supported: ${field.slice(0, 100)}`,
+        );
+      }
       const path = field.split(".");
       return (doc: Doc): boolean => (read(doc, path) === value) !== negated;
     });

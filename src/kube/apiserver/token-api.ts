@@ -50,7 +50,7 @@ export async function requestToken(
   }
   if (spec.boundObjectRef)
     wrong("spec.boundObjectRef", "Forbidden: tokens bound to other objects are not supported");
-  if (causes.length > 0) throw invalid(named, account.metadata.name, causes);
+  if (causes.length > 0) throw invalid(named, "", causes);
   const list = (audiences as string[]).length > 0 ? (audiences as string[]) : [API_AUDIENCE];
   const { token, expires } = tokens.issue(
     { namespace: account.metadata.namespace!, name: account.metadata.name, uid: account.metadata.uid! },
@@ -61,7 +61,11 @@ export async function requestToken(
     kind: "TokenRequest",
     apiVersion: "authentication.k8s.io/v1",
     metadata: { name: account.metadata.name, namespace: account.metadata.namespace },
-    spec: { audiences: list, expirationSeconds: Math.min(seconds as number, MAX_TOKEN_SECONDS) },
+    spec: {
+      audiences: list,
+      expirationSeconds: Math.min(seconds as number, MAX_TOKEN_SECONDS),
+      boundObjectRef: null,
+    },
     status: { token, expirationTimestamp: new Date(expires * 1000).toISOString().replace(".000Z", "Z") },
   };
 }

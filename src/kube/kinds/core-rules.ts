@@ -105,6 +105,7 @@ function checkData(object: KubeObject, old?: KubeObject): Cause[] {
       reason: "FieldValueTooLong",
     });
   }
+  if (object.kind === "Secret") causes.push(...checkSecretType(object));
   if (old?.["immutable"] === true) {
     for (const field of ["data", "binaryData", "immutable"]) {
       if (!Bun.deepEquals(old[field] ?? {}, object[field] ?? {})) {
@@ -120,6 +121,22 @@ function checkData(object: KubeObject, old?: KubeObject): Cause[] {
     causes.push(invalid("type", object["type"], "field is immutable"));
   }
   return causes;
+}
+
+/** Keys that a Secret of a well-known type must have. */
+const secretKeys: Readonly<Record<string, readonly string[]>> = {
+  "kubernetes.io/tls": ["tls.crt", "tls.key"],
+  "kubernetes.io/ssh-auth": ["ssh-privatekey"],
+  "kubernetes.io/dockerconfigjson": [".dockerconfigjson"],
+};
+
+function checkSecretType(object: KubeObject): Cause[] {
+  const data = (object["data"] ?? {}) as Readonly<Record<string, string>>;
+  const keys = secretKeys[object["type"] as string] ?? [];
+  const basic =
+    object["type"] === "kubernetes.io/basic-auth" && !("username" in data) && !("password" in data);
+  const missing = basic ? ["username", "password"] : keys.filter((key) => data[key] === undefined);
+  return missing.map((key) => required(`data[${key}]`, ""));
 }
 
 function checkSlice(slice: EndpointSlice, old?: EndpointSlice): Cause[] {

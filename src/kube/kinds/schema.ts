@@ -255,7 +255,8 @@ const wrong = (field: string, message: string, reason = "FieldValueInvalid"): Ca
 /** Bounds, patterns and combinations of a well-typed value. */
 function checkConstraints(schema: Schema, value: unknown, path: string, found: Findings): void {
   if (typeof value === "string") found.causes.push(...checkText(schema, value, path));
-  else if (typeof value === "number") found.causes.push(...checkNumber(schema, value, path));
+  else if (typeof value === "number")
+    found.causes.push(...checkNumber(schema, value, path, found.strictNull === true));
   else if (Array.isArray(value)) found.causes.push(...checkItems(schema, value, path));
   else if (typeof value === "object") found.causes.push(...checkSize(schema, value as object, path));
   checkCombinations(schema, value, path, found);
@@ -281,7 +282,7 @@ function checkText(schema: Schema, value: string, path: string): Cause[] {
   return causes;
 }
 
-function checkNumber(schema: Schema, value: number, path: string): Cause[] {
+function checkNumber(schema: Schema, value: number, path: string, defined: boolean): Cause[] {
   const { minimum: low, maximum: high, exclusiveMinimum, exclusiveMaximum, multipleOf } = schema;
   const under = low !== undefined && (exclusiveMinimum ? value <= low : value < low);
   const over = high !== undefined && (exclusiveMaximum ? value >= high : value > high);
@@ -292,7 +293,11 @@ function checkNumber(schema: Schema, value: number, path: string): Cause[] {
         : under
           ? `greater than ${exclusiveMinimum ? "" : "or equal to "}${low}`
           : `less than ${exclusiveMaximum ? "" : "or equal to "}${high}`;
-    return [wrong(path, `Invalid value: ${value}: must be ${range}`)];
+    // Kubernetes judges its own kinds and those of users in different words.
+    const text = defined
+      ? `${path} in body should be ${under ? "greater" : "less"} than ${(under ? exclusiveMinimum : exclusiveMaximum) ? "" : "or equal to "}${under ? low : high}`
+      : `must be ${range}`;
+    return [wrong(path, `Invalid value: ${value}: ${text}`)];
   }
   if (multipleOf !== undefined && Math.abs(value / multipleOf - Math.round(value / multipleOf)) > 1e-9) {
     return [wrong(path, `Invalid value: ${value}: ${path} in body should be a multiple of ${multipleOf}`)];

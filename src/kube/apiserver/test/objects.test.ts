@@ -203,7 +203,12 @@ describe("kinds", () => {
       ["reviews"],
       conditions,
     ]);
-    const spec = (await api.call("PUT", `${VS}/gen`, virtualService("gen", { hosts: ["details"] }))).body;
+    const unsaid = await api.call("PUT", `${VS}/gen`, virtualService("gen", { hosts: ["details"] }));
+    expect([unsaid.status, unsaid.body.details.causes[0].field]).toEqual([422, "metadata.resourceVersion"]);
+    const { resourceVersion } = (await api.call("GET", `${VS}/gen`)).body.metadata;
+    const next = virtualService("gen", { hosts: ["details"] });
+    const said = { ...next, metadata: { ...next.metadata, resourceVersion } };
+    const spec = (await api.call("PUT", `${VS}/gen`, said)).body;
     expect([spec.metadata.generation, spec.spec.hosts, spec.status.conditions]).toEqual([
       2,
       ["details"],

@@ -153,6 +153,20 @@ describe("answers that clients count on", () => {
     expect(sar.body.status.allowed).toBe(false);
   });
 
+  test("an administrator may act as somebody else, and then may only what that one may", async () => {
+    const as = (user: string, path: string) =>
+      fetch(api.server.url + path, {
+        headers: { authorization: `Bearer ${api.server.adminToken}`, "impersonate-user": user },
+        tls: { ca: api.server.caPem },
+      });
+    const secrets = "/api/v1/namespaces/default/secrets";
+    expect((await as("somebody", secrets)).status).toBe(403);
+    expect((await as("system:serviceaccount:default:default", secrets)).status).toBe(403);
+    expect(
+      (await as("system:serviceaccount:default:default", "/api/v1/namespaces/default/services")).status,
+    ).toBe(200);
+  });
+
   test("kinds that nothing obeys say so; a wrong type is a bad request as of a typed server", async () => {
     const made = await api.call("POST", DEPLOY, deployment("idle"));
     expect(made.warnings[0]).toContain("nothing here runs it");
