@@ -88,7 +88,7 @@ function conclude(
     say(`DIFFERENT ${d.row} ${d.at}\n  embedded: ${show(d.embedded)}\n  real:     ${show(d.real)}`);
   for (const line of stale) say(`STALE ${line}: no longer different; take it out (PRUNE=1)`);
   if (values.prune && whole) writeFileSync(file, `${JSON.stringify(prune(found, known, rows), null, 2)}\n`);
-  const counts = ["kubectl", "client-node", "python", "client-go"].map(
+  const counts = ["kubectl", "client-node", "python", "client-go", "weft"].map(
     (client) => `${client} ${[...rows].filter((r) => r.startsWith(`${client}/`)).length}`,
   );
   const different = new Set(found.map((d) => d.row));

@@ -7,6 +7,7 @@ import type { Row } from "./kubectl/types.ts";
 import { normalise } from "./normalise.ts";
 import { inNamespace, type Server } from "./servers.ts";
 import type { Clients } from "./setup.ts";
+import { runWeft } from "./weft/rows.ts";
 
 export interface TableOptions {
   readonly server: Server;
@@ -45,6 +46,10 @@ export async function doTable(options: TableOptions): Promise<Map<string, unknow
       if (!command || !kubectl) continue;
       const place = await prepare(options, client, kubectl);
       keep(await runProgram(command, client, place, hook.url.href, only), place.namespace);
+    }
+    if (kubectl && options.kubectlRows === undefined) {
+      const place = await prepare(options, "weft", kubectl);
+      keep(await runWeft(place.kubeconfig, place.namespace, server.compact, only), place.namespace);
     }
   } finally {
     await hook.stop(true);
