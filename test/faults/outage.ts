@@ -88,10 +88,14 @@ async function restartAlone({ mesh, caller, other }: Cast): Promise<number> {
   const began = performance.now();
   other.start();
   const ask = encodeURIComponent("http://other:9080/healthz");
+  let last = "";
   await eventually(async () => {
     if (other.process.exitCode !== null) throw new Error(`it ended:\n${mesh.logs()}`);
-    return (await caller.tell(`/get?url=${ask}`)) === "200 other v1";
-  }, 20_000);
+    last = await caller.tell(`/get?url=${ask}`);
+    return last === "200 other v1";
+  }, 20_000).catch((error: unknown) => {
+    throw new Error(`the restarted sidecar's callers got: ${last}`, { cause: error });
+  });
   const took = performance.now() - began;
   const answer = await other.tell(`/get?url=${url}`);
   if (!answer.startsWith("200 versions")) throw new Error(`the restarted sidecar's own call: ${answer}`);

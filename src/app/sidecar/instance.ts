@@ -68,7 +68,7 @@ export async function allot(options: InstanceOptions, state: InstanceState): Pro
   const given = proxyless ? port : options.appPort;
   const held = given
     ? { port: given, release() {} }
-    : allotPort({ last: lastPort(state.dir), rng: options.rng, hold });
+    : await allotPort({ last: lastPort(state.dir), clock, rng: options.rng, hold });
   const appPort = held.port;
   const wanted = {
     ...{ namespace, service, version, workload, port, appPort },

@@ -14,6 +14,8 @@ export interface SidecarProxyOptions {
   /** Password that the forward proxy asks for. */
   readonly proxyCredential: string;
   readonly stateDir: string;
+  /** The configuration kept there is of this very registration: it may be started from. */
+  readonly resume: boolean;
   readonly concurrency?: number;
   readonly createWorker: () => Worker;
   /** This Envoy is the proxy; absent: Weft's own. */

@@ -4,7 +4,12 @@ import { spiffeId } from "../../identity/spiffe/index.ts";
 import { createSvidManager, type SvidManager } from "../../identity/svid/index.ts";
 import { type Admin, type Health, startHealth } from "../../proxy/admin/index.ts";
 import { lockAddress } from "../../wire/socket/index.ts";
-import { createXdsClient, fileSnapshotStore, type XdsClient } from "../../xds/client/index.ts";
+import {
+  createXdsClient,
+  fileSnapshotStore,
+  type SnapshotStore,
+  type XdsClient,
+} from "../../xds/client/index.ts";
 import { adminPorts, createDataPlane, type DataPlane } from "./data-plane.ts";
 import { stateFiles } from "./last-good.ts";
 import { nodeId } from "./node.ts";
@@ -45,7 +50,7 @@ export async function startSidecarProxy(options: SidecarProxyOptions): Promise<S
       clock,
       rng,
       log: log.child("xds"),
-      snapshot: fileSnapshotStore(join(options.stateDir, stateFiles.configuration)),
+      snapshot: keptConfiguration(options),
       onStatus: (status) => {
         if (status.synced) configured.resolve();
       },
@@ -142,4 +147,10 @@ function startPages(options: SidecarProxyOptions, plane: DataPlane): readonly (A
     log: options.log.child("admin"),
   });
   return [admin, health];
+}
+
+/** What was kept for another port or account would lead requests astray: it is only written over. */
+function keptConfiguration({ stateDir, resume }: SidecarProxyOptions): SnapshotStore {
+  const store = fileSnapshotStore(join(stateDir, stateFiles.configuration));
+  return resume ? store : { ...store, load: async () => undefined };
 }

@@ -80,6 +80,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       onPlaneMoved: (now) => keep(state.dir, { plane: now, registration }, log),
       proxyCredential: password,
       stateDir: state.dir,
+      resume: instance.lastGood !== undefined,
       appReady: () => health.appReady,
       version: options.weftVersion,
     });

@@ -392,7 +392,9 @@ class Client implements XdsClient {
         const { added } = update;
         const resolved = new Map(added.map((r) => [r.name, this.resolve(r.any)]));
         const wants = [...resolved].filter((e): e is [string, readonly Want[]] => typeof e[1] !== "string");
-        this.books.applied(update, (await this.apply(update)).errors, new Map(wants));
+        const { errors } = await this.apply(update);
+        if (errors.length > 0) log.warn("not all of the last good configuration can be used", { errors });
+        this.books.applied(update, errors, new Map(wants));
       }
       this.kept = true;
       log.info("started from the last good configuration");
