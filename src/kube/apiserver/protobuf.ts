@@ -17,6 +17,7 @@ const meaningful: ReadonlySet<string> = new Set([
   ..."defaultMode expirationSeconds value number percent int".split(" "),
   ..."automountServiceAccountToken immutable enableServiceLinks allowPrivilegeEscalation".split(" "),
   ..."runAsNonRoot privileged readOnlyRootFilesystem suspend allowVolumeExpansion".split(" "),
+  ..."minimum maximum minLength maxLength minItems maxItems minProperties maxProperties allows".split(" "),
   ..."shareProcessNamespace optional served storage attachRequired podInfoOnMount".split(" "),
 ]);
 
@@ -58,7 +59,7 @@ function envelope(bytes: Uint8Array): { apiVersion: string; kind: string; raw: U
 function shapeFor(apiVersion: string, kind: string): readonly ShapeField[] {
   const at = parseApiVersion(apiVersion);
   const file = at && `${at.group === "" ? "core" : at.group.split(".")[0]}-${at.version}`;
-  if (file && hasShapes(file) && kind !== "CustomResourceDefinition") {
+  if (file && hasShapes(file)) {
     try {
       return shapeOf(file, kind);
     } catch {
@@ -88,7 +89,9 @@ function readMessage(fields: readonly ShapeField[], bytes: Uint8Array, depth = 0
 }
 
 function readField(out: Json, field: ShapeField, reader: BinaryReader, wire: WireType, depth: number): void {
-  const { type, name } = field;
+  const { name } = field;
+  // A schema holds schemas: its fields are known, but nothing is judged by them, so they stand apart.
+  const type = name === "openAPIV3Schema" ? schemaType : field.type;
   if (type.of === "list") {
     const packed = wire === WireType.LengthDelimited && type.inner.of === "leaf" && varint(type.inner.name);
     const list = (out[name] ?? []) as unknown[];
@@ -112,6 +115,8 @@ function readField(out: Json, field: ShapeField, reader: BinaryReader, wire: Wir
   if (field.embedded) Object.assign(out, value);
   else if (!silent(value, name)) out[name] = value;
 }
+
+const schemaType: ShapeType = { of: "named", file: "jsonschema", name: "JSONSchemaProps", mods: {} };
 
 const varint = (leaf: string): boolean => leaf === "int" || leaf === "int64" || leaf === "bool";
 
@@ -146,7 +151,11 @@ function readList(type: ShapeType, bytes: Uint8Array, depth: number): unknown[] 
 }
 
 function readValue(type: ShapeType, reader: BinaryReader, wire: WireType, depth: number): unknown {
-  if (type.of === "named") return readMessage(shapeOf(type.file, type.name), reader.bytes(), depth + 1);
+  if (type.of === "named") {
+    const message = readMessage(shapeOf(type.file, type.name), reader.bytes(), depth + 1);
+    // JSON has the schema itself, or a yes or no, where protobuf has a message around them.
+    return type.name.startsWith("JSONSchemaPropsOr") ? (message["schema"] ?? message["allows"]) : message;
+  }
   if (type.of === "object") return readMessage(type.fields, reader.bytes(), depth + 1);
   if (type.of !== "leaf") throw new Error("a list of lists");
   const number = varint(type.name);

@@ -396,6 +396,14 @@ function lateFinalizers(draft: Doc, old: Doc): Cause[] {
 function keepAddress(draft: Doc, old: Doc): void {
   const now = draft["spec"] as Record<string, unknown> | undefined;
   const was = old["spec"] as Record<string, unknown> | undefined;
+  if (now && was && now["type"] === "ExternalName" && was["type"] !== "ExternalName") {
+    if (now["clusterIP"] === was["clusterIP"]) {
+      const { clusterIP: _ip, clusterIPs: _ips, ...rest } = now;
+      for (const field of ["internalTrafficPolicy", "ipFamilies", "ipFamilyPolicy"]) delete rest[field];
+      draft["spec"] = rest;
+    }
+    return;
+  }
   if (!now || !was || now["type"] === "ExternalName" || was["type"] === "ExternalName") return;
   if (now["clusterIP"]) return;
   draft["spec"] = { ...now, clusterIP: was["clusterIP"], clusterIPs: was["clusterIPs"] };

@@ -91,15 +91,15 @@ export type NameRule = "label" | "label1035" | "subdomain" | "path";
 const rules: Readonly<Record<NameRule, readonly [(name: string) => boolean, string]>> = {
   label: [
     isDnsLabel,
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
   ],
   label1035: [
     isDns1035Label,
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
   ],
   subdomain: [
     isDnsSubdomain,
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
   ],
   path: [
     (name) => name !== "." && name !== ".." && !/[/%]/.test(name) && name.length <= 253,
@@ -136,6 +136,14 @@ export function checkMetadata(meta: Readonly<Record<string, unknown>>, rule: Nam
     causes.push(invalid("metadata.namespace", namespace, rules.label[1]));
   }
   causes.push(...checkLabels(meta["labels"], "metadata.labels"), ...checkAnnotations(meta["annotations"]));
+  const owners = (meta["ownerReferences"] ?? []) as readonly {
+    readonly controller?: boolean;
+    readonly name: string;
+  }[];
+  if (owners.filter((o) => o.controller === true).length > 1) {
+    const message = `Invalid value: ${JSON.stringify(owners)}: Only one reference can have Controller set to true`;
+    causes.push({ field: "metadata.ownerReferences", message, reason: "FieldValueInvalid" });
+  }
   for (const [i, finalizer] of ((meta["finalizers"] ?? []) as string[]).entries()) {
     if (!isQualifiedName(finalizer)) {
       causes.push(invalid(`metadata.finalizers[${i}]`, finalizer, "must be a qualified name"));
@@ -156,7 +164,7 @@ export function checkLabels(labels: unknown, field: string): Cause[] {
         invalid(
           field,
           key,
-          "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+          "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
         ),
       );
     }

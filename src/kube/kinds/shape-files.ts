@@ -13,6 +13,7 @@ import coreV1 from "./shapes/core-v1.txt" with { type: "text" };
 import discoveryV1 from "./shapes/discovery-v1.txt" with { type: "text" };
 import eventsV1 from "./shapes/events-v1.txt" with { type: "text" };
 import gateway from "./shapes/gateway.txt" with { type: "text" };
+import jsonschema from "./shapes/jsonschema.txt" with { type: "text" };
 import linkerd from "./shapes/linkerd.txt" with { type: "text" };
 import metaV1 from "./shapes/meta-v1.txt" with { type: "text" };
 import networkingV1 from "./shapes/networking-v1.txt" with { type: "text" };
@@ -38,6 +39,7 @@ export const shapeFiles: Readonly<Record<string, string>> = {
   "discovery-v1": discoveryV1,
   "events-v1": eventsV1,
   gateway,
+  jsonschema,
   linkerd,
   "meta-v1": metaV1,
   "networking-v1": networkingV1,
