@@ -32,6 +32,14 @@ class NamedResources extends Map<string, EncodedResource> {
   override has(name: string): boolean {
     return super.has(name) || !this.absent.has(name);
   }
+
+  /** As it is now: what was handed out is not changed. */
+  copy(): NamedResources {
+    const copy = new NamedResources();
+    for (const [name, resource] of this) copy.set(name, resource);
+    for (const name of this.absent) copy.absent.add(name);
+    return copy;
+  }
 }
 
 /** Type whose names another type's resources bring. */
@@ -171,7 +179,7 @@ export class Relay implements ConfigSink, ResourceSource {
 
   resources(_: NodeInfo, url: string): ReadonlyMap<string, EncodedResource> | undefined {
     const own = this.types.get(url);
-    return own && new Map(own);
+    return own instanceof NamedResources ? own.copy() : own && new Map(own);
   }
 
   subscribe(_: NodeInfo, onChange: (urls: ReadonlySet<string> | "all") => void): () => void {
