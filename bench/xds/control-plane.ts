@@ -81,8 +81,9 @@ const web = Bun.serve({
       peakMb: Math.round(kb("VmHWM") / 1024),
       nowMb: Math.round(kb("VmRSS") / 1024),
       translationMs: Math.round(control.info().lastMs),
+      connections: grpc.connections,
       streams: xds.streams,
-      synced: xds.status().filter((s) => s.types.length === 4 && s.types.every((t) => t.state === "SYNCED"))
+      synced: xds.status().filter((s) => s.types.length >= 2 && s.types.every((t) => t.state === "SYNCED"))
         .length,
     });
   },

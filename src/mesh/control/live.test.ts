@@ -17,7 +17,7 @@ import { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/
 import { createGrpcChannel, createGrpcServer, type GrpcServer } from "../../wire/grpc/index.ts";
 import { type ConfigUpdate, createXdsClient, type XdsClient } from "../../xds/client/index.ts";
 import { typeUrl } from "../../xds/protocol/index.ts";
-import { createXdsServer } from "../../xds/server/index.ts";
+import { createXdsServer, type XdsServer } from "../../xds/server/index.ts";
 import { type ControlPlane, createControlPlane } from "./index.ts";
 
 const log = createLogger({ sink: () => {} });
@@ -29,6 +29,7 @@ let client: KubeClient;
 let plane: ControlPlane;
 let grpc: GrpcServer;
 let proxy: XdsClient;
+let xds: XdsServer;
 let refuse = false;
 const seen = new Set<(update: ConfigUpdate) => void>();
 
@@ -62,7 +63,7 @@ beforeAll(async () => {
   plane = createControlPlane({ client, clock, rng, log });
   await plane.start();
   const principal = { namespace: "default", serviceAccount: "productpage" };
-  const xds = createXdsServer({ source: plane.source, authenticate: async () => principal, clock, log });
+  xds = createXdsServer({ source: plane.source, authenticate: async () => principal, clock, log });
   grpc = await createGrpcServer({ host: "127.0.0.1", port: 0, methods: xds.methods, clock, log });
   const first = update((u) => u.typeUrl === typeUrl.route);
   proxy = createXdsClient({
@@ -164,6 +165,23 @@ describe("from a write to the proxy", () => {
     const status = (await events).status as { conditions: { type: string; message: string }[] };
     expect(clock.now() - began).toBeLessThan(1500);
     expect(status.conditions.find((c) => c.type === "Programmed")?.message).toContain("spec.http[0]");
+    // What `weft proxy-status` shows, and nothing is sent again until the object changes.
+    const routes = () => xds.status()[0]?.types.find((t) => t.typeUrl === typeUrl.route);
+    expect(routes()?.state).toBe("STALE");
+    expect(routes()?.nack?.message).toContain("virtual_hosts[0].routes[0].match: no");
+    const { nacks } = proxy.status();
+    const more = update((u) => u.typeUrl === typeUrl.cluster);
+    const service = { ports: [{ name: "http", port: 80 }] };
+    await client.create(refs.service, {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "another", namespace: "default" },
+      spec: service,
+    });
+    await more;
+    // The new service is in the same route table: that is the one time it may be refused again.
+    expect(proxy.status().nacks - nacks).toBeLessThanOrEqual(1);
+    expect(proxy.status().versions.get(typeUrl.cluster)?.size).toBeGreaterThan(0);
     refuse = false;
   });
 
