@@ -87,7 +87,10 @@ function conclude(
   for (const d of unknown)
     say(`DIFFERENT ${d.row} ${d.at}\n  embedded: ${show(d.embedded)}\n  real:     ${show(d.real)}`);
   for (const line of stale) say(`STALE ${line}: no longer different; take it out (PRUNE=1)`);
-  if (values.prune && whole) writeFileSync(file, `${JSON.stringify(prune(found, known, rows), null, 2)}\n`);
+  if (values.prune && whole) {
+    writeFileSync(file, `${JSON.stringify(prune(found, known, rows), null, 2)}\n`);
+    Bun.spawnSync([join(root, "node_modules/.bin/biome"), "format", "--write", file]);
+  }
   const counts = ["kubectl", "client-node", "python", "client-go", "weft"].map(
     (client) => `${client} ${[...rows].filter((r) => r.startsWith(`${client}/`)).length}`,
   );
