@@ -1,3 +1,4 @@
+import { keepCodeSmall } from "../../app/code-pages/index.ts";
 import { setUpLogging } from "../../app/logging/index.ts";
 import { exitStatus, type Finding, formatFinding, Problem } from "../../app/problem/index.ts";
 import { type BootstrapProblem, startStandalone } from "../../proxy/bootstrap/index.ts";
@@ -45,7 +46,9 @@ export async function proxy(this: CliContext, flags: ProxyFlags): Promise<void> 
   log.info("serving", {
     listeners: result.proxy.agent.tables().listeners.map((l) => `${l.address}:${l.port}`),
   });
+  const code = keepCodeSmall(this.clock, log);
   await stop.first;
+  code.cancel();
   await result.proxy.agent.drain("all", drainMs);
   await result.proxy.stop();
   stop.end();
