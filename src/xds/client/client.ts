@@ -221,6 +221,7 @@ class Client implements XdsClient {
     const missing = this.books.missing(urls.endpoints).filter((name) => !this.givenUp.has(name));
     if (missing.length === 0) return this.postponed.length > 0 && !this.resuming;
     this.patience ??= this.options.clock.after(limits.endpointsWaitMs, () => {
+      this.patience = undefined;
       for (const name of this.books.missing(urls.endpoints)) this.givenUp.add(name);
       this.enqueue(() => this.resume());
     });
@@ -228,7 +229,11 @@ class Client implements XdsClient {
   }
 
   private async resume(): Promise<void> {
-    if (this.books.missing(urls.endpoints).some((name) => !this.givenUp.has(name))) return;
+    // Others may be missing by now: they get their time too.
+    if (this.books.missing(urls.endpoints).some((name) => !this.givenUp.has(name))) {
+      if (this.patience === undefined && this.postponed.length > 0) this.mustWait(urls.route);
+      return;
+    }
     this.patience?.cancel();
     this.patience = undefined;
     this.resuming = true;
