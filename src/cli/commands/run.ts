@@ -1,3 +1,4 @@
+import { keepCodeSmall } from "../../app/code-pages/index.ts";
 import { findEnvoy } from "../../app/envoy/index.ts";
 import { setUpLogging } from "../../app/logging/index.ts";
 import { exitStatus, Problem } from "../../app/problem/index.ts";
@@ -81,9 +82,11 @@ export async function run(this: CliContext, flags: RunFlags, ...command: string[
   running = sidecar;
   const { address, workload } = sidecar.registration;
   log.info(`${workload} is at ${address}:${port}`, { ready: `http://${address}:15021/healthz/ready` });
+  const code = keepCodeSmall(this.clock, log);
   void stop.first.then((signal) => sidecar.stop(signal));
   session.keeper?.start();
   await sidecar.exited;
+  code.cancel();
   this.exit.status = await sidecar.stop();
   session.keeper?.stop();
   stop.end();
