@@ -18,6 +18,7 @@ const run = Bun.spawnSync(
     "--compile",
     "--minify",
     "--bytecode",
+    "--splitting",
     "--format=esm",
     "--sourcemap=none",
     "./src/main.ts",

@@ -34,7 +34,7 @@ test("only mappings that are the file's own bytes are given back", () => {
   const taken = { start: 0x200000, end: 0x300000, residentBytes: 640 * 1024 };
   const text = [
     mapping({}),
-    mapping({ mode: "r--p", at: "00400000-00500000" }),
+    mapping({ mode: "r--p", at: "00400000-00500000", dirty: 640 }),
     mapping({ mode: "rw-p" }),
     mapping({ mode: "r--s" }),
     mapping({ mode: "rwxp" }),
@@ -42,7 +42,6 @@ test("only mappings that are the file's own bytes are given back", () => {
     mapping({ name: "" }),
     mapping({ name: "[heap]" }),
     // Relocated at start, patched by a debugger, swapped: the file does not have these bytes.
-    mapping({ dirty: 4 }),
     mapping({ anonymous: 4 }),
     mapping({ swap: 4 }),
   ].join("");

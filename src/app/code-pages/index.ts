@@ -24,7 +24,8 @@ const headLine = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+\s*(.*)$/;
 
 /**
  * Mappings of `file` in the text of /proc/self/smaps that are exactly the file's bytes: private, never writable, and
- * without a page of their own, in memory or swapped. Any other would lose what was written to it.
+ * without a page of their own, in memory or swapped. Any other would lose what was written to it. (Private_Dirty says
+ * something else: pages of a file that was just written and is not yet on the disk.)
  */
 export function codeMappings(smaps: string, file: string): readonly Mapping[] {
   const found: Mapping[] = [];
@@ -35,7 +36,7 @@ export function codeMappings(smaps: string, file: string): readonly Mapping[] {
     if (name !== file || !/^r-[x-]p$/.test(mode)) continue;
     const kb = (key: string): number =>
       Number(new RegExp(`^${key}: +(\\d+) kB$`, "m").exec(block)?.[1] ?? NaN);
-    if (kb("Anonymous") !== 0 || kb("Private_Dirty") !== 0 || kb("Swap") !== 0) continue;
+    if (kb("Anonymous") !== 0 || kb("Swap") !== 0) continue;
     found.push({
       start: Number.parseInt(start, 16),
       end: Number.parseInt(end, 16),
