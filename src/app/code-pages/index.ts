@@ -2,7 +2,7 @@
  * Gives back the pages of the executable that only the start needed. Of a proxy's resident memory more than half is
  * the runtime's own code, mapped from its file: most of it ran once (loading, parsing, compiling what is hot) and stays
  * mapped, for the kernel takes nothing back while memory is plenty. Pages that are still needed come back by minor
- * faults out of the page cache, without reading the disk: about a millisecond for all of them.
+ * faults out of the page cache, without reading the disk.
  */
 import { dlopen, FFIType } from "bun:ffi";
 import { readFileSync, readlinkSync } from "node:fs";
