@@ -4,6 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { findEnvoy } from "../../src/app/envoy/index.ts";
+import type { KubeObject } from "../../src/kube/client/index.ts";
 import {
   eventually,
   type MeshHarness,
@@ -39,14 +40,14 @@ describe.skipIf(path === undefined)(`Envoy ${envoyVersion} beside a command`, ()
   test("Weft's metrics at the callee name the caller", async () => {
     const ratings = [
       ...(
-        await mesh.dev.client.listAll<{ spec: { address: string }; metadata: { name: string } }>({
+        await mesh.dev.client.listAll<KubeObject<{ readonly address: string }>>({
           group: "networking.istio.io",
           version: "v1",
           plural: "workloadentries",
         } as never)
       ).items,
     ].find((e) => e.metadata.name.startsWith("ratings"));
-    const page = await (await fetch(`http://${ratings!.spec.address}:15020/stats/prometheus`)).text();
+    const page = await (await fetch(`http://${ratings!.spec!.address}:15020/stats/prometheus`)).text();
     const line = page.split("\n").find((l) => l.startsWith("istio_requests_total{"));
     expect(line).toContain('source_app="caller"');
     expect(line).toContain('connection_security_policy="mutual_tls"');

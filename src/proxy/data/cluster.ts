@@ -174,13 +174,13 @@ export class Cluster implements PoolCluster {
     const { outlier, discovery } = this.config;
     // Dynamic endpoints have no words of their own to count in.
     if (!outlier || discovery === "dynamic") return;
-    const { table, clock, rng } = this.runtime;
+    const { runtime } = this;
+    const { table } = runtime;
     const target = { clusterSlot: this.slot, endpointSlot: host.slot, hosts: this.hosts.length };
-    const now = { wall: clock.wall(), rng };
     const reason =
       status === 0
-        ? recordLocalFailure(table, outlier, target, now)
-        : recordStatus(table, outlier, target, status, now);
+        ? recordLocalFailure(table, outlier, target, runtime)
+        : recordStatus(table, outlier, target, status, runtime);
     if (reason === null) return;
     this.runtime.post({
       kind: "event",

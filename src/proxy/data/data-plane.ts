@@ -18,6 +18,7 @@ import { Cluster } from "./cluster.ts";
 import { DrainJob } from "./drain.ts";
 import { DynamicHosts } from "./dynamic-hosts.ts";
 import { setFaultSink } from "./faults.ts";
+import { HeldClock } from "./held-clock.ts";
 import { transportSweepLeast } from "./limits.ts";
 import { Listener } from "./listener.ts";
 import { Metrics } from "./metrics.ts";
@@ -78,7 +79,8 @@ class DataPlaneOfThread implements DataPlane {
 
   constructor(options: DataPlaneOptions) {
     this.options = options;
-    const { init, clock, rng } = options;
+    const { init, rng } = options;
+    const clock = new HeldClock(options.clock);
     this.level = logLevels.indexOf(init.logLevel);
     const post = (message: FromWorker): void => this.post(message);
     this.secrets = new Secrets(clock, (error) =>

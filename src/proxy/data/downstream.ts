@@ -99,8 +99,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
     this.deadlines.idle();
   }
 
-  /** It was open before this object was made. */
-  onOpen(): void {}
+  onOpen(): void {} // It was open before this object was made.
 
   onRefused(): void {}
 
@@ -109,7 +108,13 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
       this.tunnel.onBytes(bytes);
       return;
     }
-    if (!this.closing) this.settle(this.parser.feed(bytes));
+    if (this.closing) return;
+    this.manager.plane.clock.hold();
+    try {
+      this.settle(this.parser.feed(bytes));
+    } finally {
+      this.manager.plane.clock.release();
+    }
   }
 
   /** After events of the parser: errors, flushes, timers, reading on or not. */
@@ -240,8 +245,8 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
       return;
     }
     const plan = planRequest(manager, info, head);
-    if (plan.kind === "reply") {
-      this.reply(plan.reply, head.expectContinue);
+    if ("status" in plan) {
+      this.reply(plan, head.expectContinue);
       return;
     }
     const idle =
@@ -251,7 +256,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
       this.writer.text(continueResponse);
       this.writer.flush();
     }
-    this.router.start(plan.request, endStream);
+    this.router.start(plan, endStream);
   }
 
   private connect(authority: string): void {

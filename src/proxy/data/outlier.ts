@@ -4,7 +4,7 @@
  * OutlierDetection.
  */
 
-import type { Rng } from "../../base/index.ts";
+import type { Clock, Rng } from "../../base/index.ts";
 import { clusterWord, ejectionReasons, endpointWord, type OutlierConfig } from "../config/index.ts";
 
 export type EjectionReason = (typeof ejectionReasons)[number];
@@ -37,7 +37,7 @@ export function recordStatus(
   config: OutlierConfig,
   target: OutlierTarget,
   status: number,
-  now: { readonly wall: number; readonly rng: Rng },
+  now: { readonly clock: Clock; readonly rng: Rng },
 ): EjectionReason | null {
   const slot = target.endpointSlot;
   if (status < 500) {
@@ -76,7 +76,7 @@ export function recordLocalFailure(
   table: Int32Array,
   config: OutlierConfig,
   target: OutlierTarget,
-  now: { readonly wall: number; readonly rng: Rng },
+  now: { readonly clock: Clock; readonly rng: Rng },
 ): EjectionReason | null {
   if (!config.splitExternalLocalOrigin) return recordStatus(table, config, target, 503, now);
   const word = target.endpointSlot + endpointWord.consecutiveLocal;
@@ -93,7 +93,7 @@ function eject(
   config: OutlierConfig,
   reason: EjectionReason,
   enforcing: number,
-  now: { readonly wall: number; readonly rng: Rng },
+  now: { readonly clock: Clock; readonly rng: Rng },
 ): EjectionReason | null {
   const { clusterSlot, endpointSlot } = target;
   if (Atomics.load(table, endpointSlot + endpointWord.ejected) !== 0) return null;
@@ -111,7 +111,7 @@ function eject(
     Atomics.sub(table, clusterSlot + clusterWord.ejected, 1);
     return null;
   }
-  Atomics.store(table, endpointSlot + endpointWord.ejectedAt, ejectionTick(now.wall));
+  Atomics.store(table, endpointSlot + endpointWord.ejectedAt, ejectionTick(now.clock.wall()));
   Atomics.store(table, endpointSlot + endpointWord.reason, ejectionReasons.indexOf(reason));
   Atomics.add(table, endpointSlot + endpointWord.ejections, 1);
   Atomics.add(table, clusterSlot + clusterWord.ejectionsTotal, 1);

@@ -258,8 +258,9 @@ describe("access log", () => {
     tls: false,
     listener: "l",
   });
-  info.reset(0, Date.UTC(2026, 0, 2, 3, 4, 5, 6));
+  info.reset(0);
   Object.assign(info, {
+    startWall: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
     method: "GET",
     path: "/a",
     authority: "reviews",

@@ -13,26 +13,23 @@ import { type CompiledRoute, findRoute } from "./route-table.ts";
 import type { RoutedRequest } from "./router.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
-export type Plan =
-  | { readonly kind: "route"; readonly request: RoutedRequest }
-  | { readonly kind: "reply"; readonly reply: LocalReply };
-
-const reply = (local: LocalReply): Plan => ({ kind: "reply", reply: local });
+/** What the router shall do, or the local answer (which has a status). */
+export type Plan = RoutedRequest | LocalReply;
 
 export function planRequest(manager: Manager, info: StreamInfo, head: RequestHead): Plan {
   const table = manager.plane.routeTable(manager.config.routeTable);
   const host = table?.findHost(info.authority.toLowerCase());
-  if (!host) return reply(noVirtualHost);
+  if (!host) return noVirtualHost;
   const route = findRoute(host, info);
   if (!route) {
     info.owner = host.config.owner ?? null;
-    return reply(noRoute);
+    return noRoute;
   }
   info.route = route;
   info.owner = route.config.owner ?? host.config.owner ?? null;
   const { action } = route.config;
-  if (action.kind === "direct") return reply(directReply(route.config, action));
-  if (action.kind === "redirect") return reply(redirectReply(info, action));
+  if (action.kind === "direct") return directReply(route.config, action);
+  if (action.kind === "redirect") return redirectReply(info, action);
   return planRoute(manager, info, head, route, action);
 }
 
@@ -50,12 +47,12 @@ function planRoute(
   info.clusterName = chosen?.cluster ?? "";
   const cluster = chosen ? plane.cluster(chosen.cluster) : undefined;
   if (chosen?.owner) info.owner = chosen.owner;
-  if (!cluster) return reply(noCluster);
+  if (!cluster) return noCluster;
   info.cluster = cluster;
   let fixedHost: Host | null = null;
   if (cluster.config.discovery === "dynamic") {
     fixedHost = plane.dynamicHost(cluster, info.authority, info.scheme === "https" ? 443 : 80);
-    if (fixedHost === null) return reply(loopDetected);
+    if (fixedHost === null) return loopDetected;
   }
   rewrite(info, route, action);
   const asked = info.overrides ? takeOverrides(info, route.retry) : null;
@@ -68,17 +65,14 @@ function planRoute(
   if (expected > 0) setHeader(info.headers, "x-envoy-expected-rq-timeout-ms", `${expected}`);
   mutateHeaders(info.headers, route.config.requestHeadersRemove, route.config.requestHeadersAdd);
   return {
-    kind: "route",
-    request: {
-      cluster,
-      fixedHost,
-      framing: requestFraming(info.method, head.contentLength, head.chunked),
-      timeoutMs,
-      perTryTimeoutMs: timeoutMs > 0 && perTryTimeoutMs >= timeoutMs ? 0 : perTryTimeoutMs,
-      retry: retry ? new RetryState(retry, cluster, budget) : null,
-      attemptCount: route.virtualHost.config.requestAttemptCount === true,
-      peerMetadata: plane.peerMetadata,
-    },
+    cluster,
+    fixedHost,
+    framing: requestFraming(info.method, head.contentLength, head.chunked),
+    timeoutMs,
+    perTryTimeoutMs: timeoutMs > 0 && perTryTimeoutMs >= timeoutMs ? 0 : perTryTimeoutMs,
+    retry: retry ? new RetryState(retry, cluster, budget) : null,
+    attemptCount: route.virtualHost.config.requestAttemptCount === true,
+    peerMetadata: plane.peerMetadata,
   };
 }
 

@@ -348,7 +348,7 @@ export class Router implements Waiter, UpstreamUser, Timed {
     }
     this.endRetryHold(head.status < 500);
     this.answering = true;
-    this.body.length = 0;
+    if (this.body.length > 0) this.body.length = 0;
     this.bodyBytes = 0;
     this.keepBody = false;
     const { info } = this.sink;
@@ -438,8 +438,8 @@ export class Router implements Waiter, UpstreamUser, Timed {
     this.endRetryHold(false);
     this.request = null;
     this.host = null;
-    this.tried.length = 0;
-    this.body.length = 0;
+    if (this.tried.length > 0) this.tried.length = 0;
+    if (this.body.length > 0) this.body.length = 0;
     this.bodyBytes = 0;
     this.trailers = undefined;
     wheel.disarm(this.routeTimer);

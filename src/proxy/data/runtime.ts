@@ -1,12 +1,14 @@
 /** What every part of a data thread works with. */
-import type { Clock, Rng } from "../../base/index.ts";
+import type { Rng } from "../../base/index.ts";
 import type { FromWorker } from "../config/index.ts";
 import type { SharedCounts } from "./breaker.ts";
+import type { HeldClock } from "./held-clock.ts";
 import type { Metrics } from "./metrics.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 
 export interface Runtime {
-  readonly clock: Clock;
+  /** Held while an event of a socket is served. */
+  readonly clock: HeldClock;
   readonly rng: Rng;
   readonly wheel: TimerWheel;
   /** The table of config/shared.ts. */

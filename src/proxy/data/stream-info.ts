@@ -93,6 +93,7 @@ export class StreamInfo {
   clientAddress = "";
   /** An internal request with x-envoy-* fields: they may steer the router. */
   overrides = false;
+  /** Known once the request has ended and is logged. */
   startWall = 0;
   start = 0;
   /** Milliseconds from start; -1: did not happen. */
@@ -128,7 +129,7 @@ export class StreamInfo {
     this.connection = connection;
   }
 
-  reset(now: number, wall: number): void {
+  reset(now: number): void {
     this.method = "";
     this.path = "";
     this.originalPath = "";
@@ -140,7 +141,6 @@ export class StreamInfo {
     this.requestId = "";
     this.clientAddress = "";
     this.overrides = false;
-    this.startWall = wall;
     this.start = now;
     this.requestEnd = -1;
     this.upstreamStart = -1;

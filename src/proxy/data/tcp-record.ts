@@ -21,7 +21,7 @@ export function recordTcp(
   },
 ): TcpRecord {
   const info = new StreamInfo(of.connection);
-  info.reset(plane.clock.now(), plane.clock.wall());
+  info.reset(plane.clock.now());
   info.cluster = of.cluster;
   info.clusterName = of.cluster.name;
   info.host = of.host;

@@ -66,7 +66,7 @@ export class Telemetry {
   private readonly peers = new Map<string, Peer>();
   private readonly pairs = new Map<string, Pair>();
   private dateText = "";
-  private dateUntil = 0;
+  private dateUntil = Number.NEGATIVE_INFINITY;
 
   constructor(metrics: Metrics, clock: Clock, local: Peer) {
     this.metrics = metrics;
@@ -74,13 +74,13 @@ export class Telemetry {
     this.local = local;
   }
 
-  /** Value of `date` now. */
+  /** Value of `date` now; after a step of the wall clock up to a second late. */
   date(): string {
-    const wall = this.clock.wall();
-    if (wall >= this.dateUntil || wall < this.dateUntil - 1000) {
-      const second = Math.floor(wall / 1000) * 1000;
-      this.dateText = new Date(second).toUTCString();
-      this.dateUntil = second + 1000;
+    const now = this.clock.now();
+    if (now >= this.dateUntil) {
+      const wall = this.clock.wall();
+      this.dateText = new Date(wall).toUTCString();
+      this.dateUntil = now + 1000 - (wall % 1000);
     }
     return this.dateText;
   }

@@ -214,10 +214,16 @@ export class Upstream implements ResponseHandler, SocketUser, SocketSlot, Timed 
       return;
     }
     this.answered = true;
-    this.feeding = true;
-    const error = this.parser.feed(bytes);
-    this.feeding = false;
-    this.settle(error);
+    const { clock } = this.owner.runtime;
+    clock.hold();
+    try {
+      this.feeding = true;
+      const error = this.parser.feed(bytes);
+      this.feeding = false;
+      this.settle(error);
+    } finally {
+      clock.release();
+    }
   }
 
   /** After a read: complete, flush, or fail. */

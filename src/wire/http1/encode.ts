@@ -7,16 +7,33 @@ for (let status = 100; status < 600; status++) {
   statusLines[status] = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
 }
 
+/** Endings of messages whose bodies have usual lengths, made when first needed. */
+const lengthEndings: string[] = [];
+const keptLengths = 4096;
+
+function lengthEnding(length: number): string {
+  if (length >= keptLengths) return `content-length: ${length}\r\n\r\n`;
+  while (lengthEndings.length <= length) lengthEndings.push("");
+  let text = lengthEndings[length]!;
+  if (text === "") {
+    text = `content-length: ${length}\r\n\r\n`;
+    lengthEndings[length] = text;
+  }
+  return text;
+}
+
 /** Framing and connection fields, then the empty line. Framing fields are written here and nowhere else. */
 function ending(framing: Framing, options?: EncodeOptions): string {
+  if (options === undefined) {
+    if (framing.kind === "none") return "\r\n";
+    return framing.kind === "length" ? lengthEnding(framing.length) : "transfer-encoding: chunked\r\n\r\n";
+  }
   let out = "";
   if (framing.kind === "length") out = `content-length: ${framing.length}\r\n`;
   else if (framing.kind === "chunked") out = "transfer-encoding: chunked\r\n";
-  if (options !== undefined) {
-    if (options.upgrade !== undefined) out += `connection: upgrade\r\nupgrade: ${options.upgrade}\r\n`;
-    else if (options.close === true) out += "connection: close\r\n";
-    else if (options.keepAlive === true) out += "connection: keep-alive\r\n";
-  }
+  if (options.upgrade !== undefined) out += `connection: upgrade\r\nupgrade: ${options.upgrade}\r\n`;
+  else if (options.close === true) out += "connection: close\r\n";
+  else if (options.keepAlive === true) out += "connection: keep-alive\r\n";
   return `${out}\r\n`;
 }
 

@@ -63,7 +63,7 @@ export function stripHopByHop(headers: HeaderList): void {
     }
     w += 2;
   }
-  headers.length = w;
+  if (w < headers.length) headers.length = w;
   if (nominated !== undefined) dropAll(headers, nominated);
 }
 
