@@ -1,5 +1,9 @@
-/** Resources and bootstraps of a proxy that takes its configuration from a server, as Envoy's JSON. */
+/** A proxy that takes its configuration from a server: the process's part, and resources and bootstraps as Envoy's JSON. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
+import { createLogger, seededRng, systemClock } from "../base/index.ts";
+import { type Standalone, startStandalone } from "../proxy/bootstrap/index.ts";
 import { typeUrl } from "../xds/protocol/index.ts";
 import { fromText } from "./xds-source.ts";
 
@@ -9,6 +13,23 @@ export function freePort(): number {
   const { port } = server;
   server.stop(true);
   return port;
+}
+
+/** A real proxy with one data thread from a bootstrap without its node, whose file is put into `dir`; throws its errors. */
+export async function startProxy(dir: string, bootstrap: JsonObject): Promise<Standalone> {
+  const file = join(dir, `proxy-${freePort()}.json`);
+  writeFileSync(file, JSON.stringify({ node: { id: "proxy", cluster: "test" }, ...bootstrap }));
+  const result = await startStandalone({
+    file,
+    createWorker: () => new Worker(new URL("../worker.ts", import.meta.url)),
+    concurrency: 1,
+    clock: systemClock,
+    rng: seededRng(1),
+    log: createLogger({ sink: () => {} }),
+    version: "0",
+  });
+  if (!result.ok) throw new Error(JSON.stringify(result.errors));
+  return result.proxy;
 }
 
 export const ads: JsonObject = { ads: {}, resource_api_version: "V3" };

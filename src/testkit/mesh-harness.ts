@@ -4,10 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Dev, startDev } from "../app/dev/index.ts";
 import type { EnvoyBinary } from "../app/envoy/index.ts";
-import { applyManifests, parseManifest } from "../app/manifests/index.ts";
 import { type Sidecar, startSidecar } from "../app/sidecar/index.ts";
 import { type Clock, createLogger, delay, systemClock, systemRng } from "../base/index.ts";
-import { kindOf, parseApiVersion } from "../kube/kinds/index.ts";
+import { applyText } from "./manifest.ts";
 
 export type Application = (request: Request) => Response | Promise<Response>;
 
@@ -103,7 +102,7 @@ export async function startMesh(
         debug: port(plane.debugAddress),
       });
     },
-    apply: (text) => apply(dev, text),
+    apply: (text) => applyText(dev.client, text),
     async add(workload) {
       const added = await startWorkload(dev, join(dir, `state-${count++}`), workload);
       workloads.push(added);
@@ -115,20 +114,6 @@ export async function startMesh(
       rmSync(dir, { recursive: true, force: true });
     },
   };
-}
-
-async function apply(dev: Dev, text: string): Promise<readonly string[]> {
-  const { objects, findings } = parseManifest("test.yaml", text);
-  const results = await applyManifests(objects, {
-    client: dev.client,
-    namespace: "default",
-    resolveKind(apiVersion, kind) {
-      const found = kindOf(apiVersion, kind);
-      const version = parseApiVersion(apiVersion)?.version;
-      return found && version !== undefined ? { ...found, version } : undefined;
-    },
-  });
-  return [...findings, ...results.flatMap((r) => r.findings)].map((f) => `${f.severity}: ${f.what}`);
 }
 
 async function startWorkload(dev: Dev, stateDir: string, options: WorkloadOptions): Promise<MeshWorkload> {

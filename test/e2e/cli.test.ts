@@ -4,10 +4,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { manifests } from "../../demo/manifests.ts";
+import { type CliRun, runWeft, weftCommand } from "../../src/testkit/cli.ts";
 import { eventually, type MeshHarness, startMesh } from "../../src/testkit/mesh-harness.ts";
 
-const root = join(import.meta.dir, "../..");
-const self = [process.execPath, join(root, "src/main.ts")];
 const dir = mkdtempSync(join(tmpdir(), "weft-cli-"));
 let mesh: MeshHarness;
 let env: Record<string, string | undefined>;
@@ -22,17 +21,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 }, 30_000);
 
-async function weft(...args: string[]): Promise<{ out: string; talk: string; status: number }> {
-  const run = Bun.spawn([...self, ...args], {
-    cwd: dir,
-    env,
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, talk, status] = await Promise.all([run.stdout.text(), run.stderr.text(), run.exited]);
-  return { out, talk, status };
-}
+const weft = (...args: string[]): Promise<CliRun> => runWeft(args, { cwd: dir, env });
 
 describe("weft apply", () => {
   test("the four manifests: created, warnings with file, line, column and caret; again: unchanged", async () => {
@@ -130,7 +119,7 @@ describe("weft run", () => {
   const run = (...command: string[]) =>
     Bun.spawn(
       [
-        ...self,
+        ...weftCommand,
         "run",
         "--service",
         "job",
@@ -189,7 +178,7 @@ describe("weft dev", () => {
     const start = () =>
       Bun.spawn(
         [
-          ...self,
+          ...weftCommand,
           "dev",
           "--data-dir",
           data,

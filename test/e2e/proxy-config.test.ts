@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { manifests } from "../../demo/manifests.ts";
+import { type CliRun, runWeft } from "../../src/testkit/cli.ts";
 import {
   eventually,
   type MeshHarness,
@@ -12,23 +13,11 @@ import {
 } from "../../src/testkit/mesh-harness.ts";
 import { ensureEnvoy, envoyVersion } from "../../src/testkit/peers.ts";
 
-const root = join(import.meta.dir, "../..");
-const self = [process.execPath, join(root, "src/main.ts")];
 const dir = mkdtempSync(join(tmpdir(), "weft-pc-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 let env: Record<string, string | undefined> = { ...process.env, NO_COLOR: "1" };
 
-async function weft(...args: string[]): Promise<{ out: string; talk: string; status: number }> {
-  const run = Bun.spawn([...self, ...args], {
-    cwd: dir,
-    env,
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, talk, status] = await Promise.all([run.stdout.text(), run.stderr.text(), run.exited]);
-  return { out, talk, status };
-}
+const weft = (...args: string[]): Promise<CliRun> => runWeft(args, { cwd: dir, env });
 
 /** Lines of a table as cells. */
 const cells = (out: string): string[][] =>

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Finding } from "../../src/app/check/index.ts";
 import type { ProxySync } from "../../src/app/control-plane/index.ts";
 import { askDebug, planeRecord } from "../../src/app/debug/index.ts";
+import { type CliRun, runWeft, weftCommand } from "../../src/testkit/cli.ts";
 import {
   eventually,
   type MeshHarness,
@@ -13,7 +14,6 @@ import {
   startMesh,
 } from "../../src/testkit/mesh-harness.ts";
 
-const self = [process.execPath, join(import.meta.dir, "../../src/main.ts")];
 const dir = mkdtempSync(join(tmpdir(), "weft-upkeep-"));
 let mesh: MeshHarness;
 let caller: MeshWorkload;
@@ -33,18 +33,8 @@ const bare = (): Record<string, string | undefined> => {
   return { ...rest, HOME: dir, NO_COLOR: "1" };
 };
 
-async function weft(...args: string[]): Promise<{ out: string; talk: string; status: number }> {
-  const env = { ...bare(), WEFT_KUBECONFIG: mesh.dev.kubeconfigPath };
-  const run = Bun.spawn([...self, ...args], {
-    cwd: dir,
-    env,
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, talk, status] = await Promise.all([run.stdout.text(), run.stderr.text(), run.exited]);
-  return { out, talk, status };
-}
+const weft = (...args: string[]): Promise<CliRun> =>
+  runWeft(args, { cwd: dir, env: { ...bare(), WEFT_KUBECONFIG: mesh.dev.kubeconfigPath } });
 
 test("weft check: categories and marks for people, findings for programs, 0 where nothing is wrong", async () => {
   const people = await eventually(async () => {
@@ -178,7 +168,7 @@ test("a machine without a kubeconfig joins by what weft token create wrote", asy
   const run = (...args: string[]) =>
     Bun.spawn(
       [
-        ...self,
+        ...weftCommand,
         "run",
         ...args,
         "--port",

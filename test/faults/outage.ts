@@ -2,10 +2,10 @@
  * API server and control plane are killed under load, a sidecar is killed and started while they are away, and they
  * come back on other ports: no request may fail, nobody may be withdrawn, and changes must arrive again.
  */
-import { applyManifests, parseManifest } from "../../src/app/manifests/index.ts";
 import { delay, systemClock } from "../../src/base/index.ts";
-import { kindOf, parseApiVersion } from "../../src/kube/kinds/index.ts";
+import { applyText } from "../../src/testkit/manifest.ts";
 import { eventually } from "../../src/testkit/mesh-harness.ts";
+import { virtualService } from "../e2e/open-loop.ts";
 import { createMesh, type Member, type Mesh, type Victim } from "./processes.ts";
 
 export interface OutageOptions {
@@ -33,29 +33,6 @@ export interface OutageResult {
   readonly looks: number;
   /** WorkloadEntries at the end. */
   readonly entries: number;
-}
-
-const route = (version: string): string => `apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: versions}
-spec:
-  hosts: [versions]
-  http:
-  - route:
-    - destination: {host: versions, subset: ${version}}
-`;
-
-async function apply(mesh: Mesh, version: string): Promise<void> {
-  const { objects } = parseManifest("route.yaml", route(version));
-  await applyManifests(objects, {
-    client: mesh.client,
-    namespace: "default",
-    resolveKind(apiVersion, kind) {
-      const found = kindOf(apiVersion, kind);
-      const served = parseApiVersion(apiVersion)?.version;
-      return found && served !== undefined ? { ...found, version: served } : undefined;
-    },
-  });
 }
 
 const url = encodeURIComponent("http://versions:9080/");
@@ -105,7 +82,7 @@ async function restartAlone({ mesh, caller, other }: Cast): Promise<number> {
 async function changed(cast: Cast, version: string): Promise<number> {
   // What was answered before the change counts for nothing.
   await bodies(cast.caller);
-  await apply(cast.mesh, version);
+  await applyText(cast.mesh.client, virtualService(version));
   const began = performance.now();
   await eventually(
     async () => Object.keys(await bodies(cast.caller)).includes(`versions ${version}`),

@@ -1,5 +1,6 @@
 /** Bytes that no well-meaning client sends, by seed: noise, broken HTTP/1, broken HTTP/2, broken TLS. */
 import type { Rng } from "../../src/base/index.ts";
+import { frame } from "../../src/testkit/http2-frame.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
@@ -21,15 +22,6 @@ export function mutate(bytes: Buffer, rng: Rng): Buffer {
     else out = before;
   }
   return out;
-}
-
-export function frame(type: number, flags: number, stream: number, body: Uint8Array): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(body.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, body]);
 }
 
 /** HPACK: literals that are not indexed, not compressed. */

@@ -4,11 +4,9 @@
  */
 import { connect as tlsConnect } from "node:tls";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { applyManifests, parseManifest } from "../../src/app/manifests/index.ts";
 import { delay, systemClock } from "../../src/base/index.ts";
 import { createCsr, parseCertificate, parseCertificates } from "../../src/identity/x509/index.ts";
 import { type KubeObject, refs } from "../../src/kube/client/index.ts";
-import { kindOf, parseApiVersion } from "../../src/kube/kinds/index.ts";
 import {
   DeltaDiscoveryRequestSchema,
   DeltaDiscoveryResponseSchema,
@@ -17,6 +15,7 @@ import {
   IstioCertificateRequestSchema,
   IstioCertificateService,
 } from "../../src/proto/gen/istio/v1/auth/ca_pb.js";
+import { applyText } from "../../src/testkit/manifest.ts";
 import { eventually } from "../../src/testkit/mesh-harness.ts";
 import { createGrpcChannel } from "../../src/wire/grpc/index.ts";
 import { typeUrl } from "../../src/xds/protocol/index.ts";
@@ -64,19 +63,6 @@ const id = `spiffe://cluster.local/ns/default/sa/${account}`;
 const nodeId = "sidecar~127.66.0.9~visitor-v1.default~default.svc.cluster.local";
 const adsPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 const sni = "outbound_.9080_._.versions.default.svc.cluster.local";
-
-async function apply(mesh: Mesh, text: string): Promise<void> {
-  const { objects } = parseManifest("rule.yaml", text);
-  await applyManifests(objects, {
-    client: mesh.client,
-    namespace: "default",
-    resolveKind(apiVersion, kind) {
-      const found = kindOf(apiVersion, kind);
-      const version = parseApiVersion(apiVersion)?.version;
-      return found && version !== undefined ? { ...found, version } : undefined;
-    },
-  });
-}
 
 const configMap = async (mesh: Mesh, name: string): Promise<Readonly<Record<string, string>>> =>
   (
@@ -249,7 +235,7 @@ export async function runSvids(o: SvidOptions): Promise<SvidResult> {
     await mesh.startDev("--certificate-ttl", `${o.ttlSeconds}s`);
     const servers = [await mesh.add("versions", "v1"), await mesh.add("versions", "v2")];
     const caller = await mesh.add(account, "v1");
-    await apply(mesh, rule);
+    await applyText(mesh.client, rule);
     const url = encodeURIComponent("http://versions:9080/");
     await eventually(async () => (await caller.tell(`/get?url=${url}`)).startsWith("200 versions"), 20_000);
     const caPem = (await configMap(mesh, "weft-ca-root-cert"))["root-cert.pem"]!;

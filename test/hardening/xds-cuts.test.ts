@@ -3,12 +3,12 @@
  * either direction, while 500 requests a second go through a real proxy: each of them is answered 200.
  */
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLogger, delay, seededRng, systemClock } from "../../src/base/index.ts";
-import { type Standalone, startStandalone } from "../../src/proxy/bootstrap/index.ts";
-import { ads, adsBootstrap, freePort, make } from "../../src/testkit/dynamic.ts";
+import { createLogger, delay, systemClock } from "../../src/base/index.ts";
+import type { Standalone } from "../../src/proxy/bootstrap/index.ts";
+import { ads, adsBootstrap, freePort, make, startProxy } from "../../src/testkit/dynamic.ts";
 import { createTestSource, type TestSource } from "../../src/testkit/xds-source.ts";
 import { createGrpcServer, type GrpcMethod, grpcCode, type ServerStream } from "../../src/wire/grpc/index.ts";
 import { typeUrl } from "../../src/xds/protocol/index.ts";
@@ -83,22 +83,10 @@ async function serve(source: TestSource, scissors: Scissors): Promise<number> {
   return server.port;
 }
 
-async function startProxy(xdsPort: number, type: "GRPC" | "DELTA_GRPC"): Promise<Standalone> {
-  const file = join(dir, `${type}.json`);
-  const node = { id: "proxy", cluster: "test" };
-  writeFileSync(file, JSON.stringify({ node, ...adsBootstrap(xdsPort, type) }));
-  const result = await startStandalone({
-    file,
-    createWorker: () => new Worker(new URL("../../src/worker.ts", import.meta.url)),
-    concurrency: 1,
-    clock,
-    rng: seededRng(1),
-    log,
-    version: "0",
-  });
-  if (!result.ok) throw new Error(JSON.stringify(result.errors));
-  stops.push(() => result.proxy.stop());
-  return result.proxy;
+async function start(xdsPort: number, type: "GRPC" | "DELTA_GRPC"): Promise<Standalone> {
+  const proxy = await startProxy(dir, adsBootstrap(xdsPort, type));
+  stops.push(() => proxy.stop());
+  return proxy;
 }
 
 function backend(): number {
@@ -162,7 +150,7 @@ for (const type of ["DELTA_GRPC", "GRPC"] as const)
       source.changed();
     };
     change(0);
-    const { agent } = await startProxy(await serve(source, scissors), type);
+    const { agent } = await start(await serve(source, scissors), type);
     const url = `http://127.0.0.1:${port}/`;
     const done = (n: number): boolean => {
       const { clusters, listeners, routes } = agent.tables();

@@ -21,6 +21,7 @@ import {
   IstioCertificateRequestSchema,
   IstioCertificateService,
 } from "../../src/proto/gen/istio/v1/auth/ca_pb.js";
+import { frame } from "../../src/testkit/http2-frame.ts";
 import { type IssuingCa, issue, issuingCa } from "../../src/testkit/issue.ts";
 import { eventually, type MeshHarness, startMesh } from "../../src/testkit/mesh-harness.ts";
 import { createGrpcChannel, grpcCode } from "../../src/wire/grpc/index.ts";
@@ -206,15 +207,6 @@ describe("the CA", () => {
     expect(await sign("garbage")).toBe(grpcCode.invalidArgument);
   });
 });
-
-const frame = (type: number, flags: number, stream: number, body: Buffer): Buffer => {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(body.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, body]);
-};
 
 /** Sends bytes after the handshake; resolves when the server has closed the connection. */
 function shout(bytes: Buffer): Promise<void> {

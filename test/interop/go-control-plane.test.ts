@@ -1,11 +1,10 @@
 /** Weft's proxy under a control plane made of go-control-plane: serves, and follows what changes, in both variants. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
-import { createLogger, seededRng, systemClock } from "../../src/base/index.ts";
-import { type Standalone, startStandalone } from "../../src/proxy/bootstrap/index.ts";
+import type { Standalone } from "../../src/proxy/bootstrap/index.ts";
 import {
   address,
   ads,
@@ -16,6 +15,7 @@ import {
   grpc,
   listener,
   route,
+  startProxy,
 } from "../../src/testkit/dynamic.ts";
 import { createTestCa } from "../../src/testkit/index.ts";
 import { eventually } from "../../src/testkit/mesh-harness.ts";
@@ -24,7 +24,6 @@ import { typeUrl } from "../../src/xds/protocol/index.ts";
 
 const program = ensureGoProgram(join(import.meta.dir, "go-control-plane"), "go-control-plane");
 const dir = mkdtempSync(join(tmpdir(), "weft-gcp-"));
-const log = createLogger({ sink: () => {} });
 const stops: (() => unknown)[] = [];
 afterAll(async () => {
   for (const stop of stops.reverse()) await stop();
@@ -74,20 +73,9 @@ async function controlPlane(aggregated: boolean) {
 }
 
 async function start(bootstrap: JsonObject): Promise<Standalone> {
-  const file = join(dir, `${freePort()}.json`);
-  writeFileSync(file, JSON.stringify({ node: { id: "proxy", cluster: "test" }, ...bootstrap }));
-  const result = await startStandalone({
-    file,
-    createWorker: () => new Worker(new URL("../../src/worker.ts", import.meta.url)),
-    concurrency: 1,
-    clock: systemClock,
-    rng: seededRng(1),
-    log,
-    version: "0",
-  });
-  if (!result.ok) throw new Error(JSON.stringify(result.errors));
-  stops.push(() => result.proxy.stop());
-  return result.proxy;
+  const proxy = await startProxy(dir, bootstrap);
+  stops.push(() => proxy.stop());
+  return proxy;
 }
 
 function backend(name: string): number {

@@ -15,6 +15,7 @@ export const heapBasisBytes = 32 * 1024 * 1024;
  * request; with this share it mostly looks at what is young (docs/decisions/0014).
  */
 export const heapSettings: Readonly<Record<string, string>> = {
+  [variable]: `${heapBasisBytes}`,
   BUN_JSC_minEdenToOldGenerationRatio: "0.05",
   BUN_JSC_smallHeapGrowthFactor: "1.25",
   BUN_JSC_mediumHeapGrowthFactor: "1.25",
@@ -39,7 +40,7 @@ export function again(self: Self): { argv: string[]; env: Record<string, string>
   const [, script, ...words] = self.argv;
   if (script === undefined || !sidecars.has(words[0] ?? "") || self.env[variable] !== undefined)
     return undefined;
-  const env: Record<string, string> = { [variable]: `${heapBasisBytes}`, ...heapSettings };
+  const env: Record<string, string> = { ...heapSettings };
   for (const [name, value] of Object.entries(self.env)) if (value !== undefined) env[name] = value;
   const before = self.compiled ? [] : [...self.execArgv, script];
   return { argv: [self.execPath, ...before, ...words], env };
@@ -52,7 +53,6 @@ export function boundHeap(compiled: boolean): void {
   const { execPath, argv, execArgv, env } = process;
   const next = again({ execPath, argv, execArgv, env, compiled });
   if (next === undefined) {
-    delete env[variable];
     for (const name of Object.keys(heapSettings)) delete env[name];
     return;
   }

@@ -4,7 +4,13 @@
  * may steer the router by x-envoy-* headers; without internal_address_config there are none.
  */
 import { type BlockList, isIP } from "node:net";
-import { getAllHeaders, type HeaderList, removeHeader, setHeader } from "../../wire/http/index.ts";
+import {
+  getAllHeaders,
+  type HeaderList,
+  removeHeader,
+  removeHeaders,
+  setHeader,
+} from "../../wire/http/index.ts";
 import type { Manager } from "./manager.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
@@ -56,18 +62,6 @@ function isInternal(addresses: BlockList | null, address: string): boolean {
   return addresses?.check(address, isIP(address) === 6 ? "ipv6" : "ipv4") === true;
 }
 
-/** Drops the fields of `names`, in place. */
-export function dropAll(headers: HeaderList, names: ReadonlySet<string>): void {
-  let to = 0;
-  for (let i = 0; i < headers.length; i += 2) {
-    if (names.has(headers[i]!)) continue;
-    headers[to] = headers[i]!;
-    headers[to + 1] = headers[i + 1]!;
-    to += 2;
-  }
-  headers.length = to;
-}
-
 export interface ClientHeaders {
   /** There is an x-forwarded-for. */
   readonly forwarded: boolean;
@@ -103,7 +97,7 @@ export function settleClient(
   info.clientAddress = address;
   if (has.envoy) {
     removeHeader(headers, "x-envoy-internal");
-    if (!internal) dropAll(headers, edge ? edgeOnly : internalOnly);
+    if (!internal) removeHeaders(headers, edge ? edgeOnly : internalOnly);
   }
   if (internal) {
     headers.push("x-envoy-internal", "true");

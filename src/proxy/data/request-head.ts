@@ -6,12 +6,13 @@ import {
   type HeaderList,
   normalizePath,
   removeHeader,
+  removeHeaders,
   resolveTarget,
   setHeader,
 } from "../../wire/http/index.ts";
 import { type RequestHead, stripHopByHop } from "../../wire/http1/index.ts";
 import type { Peer } from "../config/index.ts";
-import { dropAll, settleClient } from "./client-address.ts";
+import { settleClient } from "./client-address.ts";
 import { badAuthority, badPath, type LocalReply, noCredential, version10 } from "./local-reply.ts";
 import type { Manager } from "./manager.ts";
 import type { StreamInfo } from "./stream-info.ts";
@@ -112,7 +113,7 @@ function annotate(manager: Manager, info: StreamInfo, headers: HeaderList): void
       else if (name === "x-weft-reason") drop = true;
     } else if (name === "expect" || name === "proxy-authorization") drop = true;
   }
-  if (drop) dropAll(headers, proxyOwned);
+  if (drop) removeHeaders(headers, proxyOwned);
   const { config } = manager;
   const remote = config.useRemoteAddress;
   const edge = (remote || forwarded || envoy) && settleClient(manager, info, headers, { forwarded, envoy });

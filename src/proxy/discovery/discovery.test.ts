@@ -4,7 +4,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
-import { createLogger, seededRng, systemClock } from "../../base/index.ts";
+import { createLogger, systemClock } from "../../base/index.ts";
 import {
   address,
   ads,
@@ -16,15 +16,15 @@ import {
   listener,
   make,
   route,
+  startProxy,
 } from "../../testkit/dynamic.ts";
 import { createTestCa } from "../../testkit/index.ts";
 import { createTestSource, fromText, type TestSource } from "../../testkit/xds-source.ts";
 import { createGrpcServer, type GrpcTls } from "../../wire/grpc/index.ts";
 import { typeUrl } from "../../xds/protocol/index.ts";
 import { createXdsServer, type XdsServer } from "../../xds/server/index.ts";
-import { type Standalone, startStandalone } from "../bootstrap/index.ts";
+import type { Standalone } from "../bootstrap/index.ts";
 
-const root = join(import.meta.dir, "../../..");
 const log = createLogger({ sink: () => {} });
 const dir = mkdtempSync(join(tmpdir(), "weft-discovery-"));
 const stops: (() => unknown)[] = [];
@@ -63,20 +63,9 @@ async function serve(source: TestSource, o: { path?: string; tls?: GrpcTls; toke
 }
 
 async function start(bootstrap: JsonObject): Promise<Standalone> {
-  const file = join(dir, `b-${freePort()}.json`);
-  writeFileSync(file, JSON.stringify({ node: { id: "n", cluster: "c" }, ...bootstrap }));
-  const result = await startStandalone({
-    file,
-    createWorker: () => new Worker(join(root, "src/worker.ts")),
-    concurrency: 1,
-    clock: systemClock,
-    rng: seededRng(1),
-    log,
-    version: "0",
-  });
-  if (!result.ok) throw new Error(JSON.stringify(result.errors));
-  stops.push(() => result.proxy.stop());
-  return result.proxy;
+  const proxy = await startProxy(dir, bootstrap);
+  stops.push(() => proxy.stop());
+  return proxy;
 }
 
 /** Resolves when a listener with that name is in effect. */

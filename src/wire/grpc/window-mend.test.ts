@@ -5,19 +5,11 @@ import fc from "fast-check";
 import { createLogger, systemClock } from "../../base/index.ts";
 import { AggregatedDiscoveryService } from "../../proto/gen/envoy/service/discovery/v3/ads_pb.js";
 import { DeltaDiscoveryRequestSchema } from "../../proto/gen/envoy/service/discovery/v3/discovery_pb.js";
+import { frame } from "../../testkit/http2-frame.ts";
 import { bidiMethod, createGrpcServer } from "./index.ts";
 import { WindowMend } from "./window-mend.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
-
-function frame(type: number, flags: number, stream: number, payload: Uint8Array = new Uint8Array()): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
 
 function settings(...pairs: [number, number][]): Buffer {
   const payload = Buffer.alloc(pairs.length * 6);

@@ -44,6 +44,18 @@ export function removeHeader(list: HeaderList, name: string): boolean {
   return list.length !== before;
 }
 
+/** Drops every field whose name is in `names`. */
+export function removeHeaders(list: HeaderList, names: ReadonlySet<string>): void {
+  let w = 0;
+  for (let i = 0; i < list.length; i += 2) {
+    if (names.has(list[i]!)) continue;
+    list[w] = list[i]!;
+    list[w + 1] = list[i + 1]!;
+    w += 2;
+  }
+  list.length = w;
+}
+
 function dropFrom(list: HeaderList, name: string, from: number): void {
   let i = from;
   while (i < list.length && list[i] !== name) i += 2;

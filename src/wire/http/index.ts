@@ -7,6 +7,7 @@ export {
   type HeaderList,
   hasHeader,
   removeHeader,
+  removeHeaders,
   setHeader,
 } from "./header-list.ts";
 export { defaultPathOptions, normalizePath, type PathOptions } from "./path.ts";

@@ -1,4 +1,4 @@
-import type { HeaderList } from "../http/index.ts";
+import { type HeaderList, removeHeaders } from "../http/index.ts";
 
 /** Fields that belong to one connection (RFC 9110 section 7.6.1) or to framing, which the encoder writes. */
 function ofConnection(name: string): boolean {
@@ -64,7 +64,7 @@ export function stripHopByHop(headers: HeaderList): void {
     w += 2;
   }
   if (w < headers.length) headers.length = w;
-  if (nominated !== undefined) dropAll(headers, nominated);
+  if (nominated !== undefined && nominated.length > 0) removeHeaders(headers, new Set(nominated));
 }
 
 function nominate(before: string[] | undefined, value: string): string[] | undefined {
@@ -75,16 +75,4 @@ function nominate(before: string[] | undefined, value: string): string[] | undef
     .map((part) => part.trim())
     .filter((name) => name !== "" && name !== "close" && name !== "keep-alive" && !isProtected(name));
   return before === undefined ? names : before.concat(names);
-}
-
-function dropAll(headers: HeaderList, names: readonly string[]): void {
-  if (names.length === 0) return;
-  let w = 0;
-  for (let i = 0; i < headers.length; i += 2) {
-    if (names.includes(headers[i]!)) continue;
-    headers[w] = headers[i]!;
-    headers[w + 1] = headers[i + 1]!;
-    w += 2;
-  }
-  headers.length = w;
 }

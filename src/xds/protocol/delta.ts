@@ -3,7 +3,7 @@
  * was sent and said of it. Rules: https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol (incremental).
  */
 import {
-  Answers,
+  Answering,
   type Push,
   type PushOptions,
   type Resources,
@@ -11,7 +11,7 @@ import {
   type Verdict,
   wildcardName,
 } from "./subscription.ts";
-import type { EncodedResource, Nack } from "./types.ts";
+import type { EncodedResource } from "./types.ts";
 
 /** The parts of a DeltaDiscoveryRequest that matter here. */
 export interface DeltaRequest {
@@ -24,7 +24,7 @@ export interface DeltaRequest {
   readonly error?: string | undefined;
 }
 
-export class DeltaSubscription implements Subscription<DeltaRequest> {
+export class DeltaSubscription extends Answering implements Subscription<DeltaRequest> {
   wildcard = false;
   private readonly names = new Set<string>();
   /** Name -> version that the client has or was sent. */
@@ -33,7 +33,6 @@ export class DeltaSubscription implements Subscription<DeltaRequest> {
   private readonly absent = new Set<string>();
   /** Unsubscribed while under a wildcard: to be sent again or declared gone. */
   private readonly again = new Set<string>();
-  private readonly answers = new Answers();
   private first = true;
 
   get subscribed(): ReadonlySet<string> {
@@ -48,18 +47,6 @@ export class DeltaSubscription implements Subscription<DeltaRequest> {
 
   has({ name, version }: EncodedResource): boolean {
     return this.known.get(name) === version;
-  }
-
-  get outstanding(): boolean {
-    return this.answers.outstanding;
-  }
-
-  get nack(): Nack | undefined {
-    return this.answers.nack;
-  }
-
-  get sentAnything(): boolean {
-    return this.answers.nonce !== "";
   }
 
   get version(): string {

@@ -6,7 +6,7 @@
  * resources to return").
  */
 import {
-  Answers,
+  Answering,
   type Push,
   type PushOptions,
   type Resources,
@@ -14,7 +14,7 @@ import {
   type Verdict,
   wildcardName,
 } from "./subscription.ts";
-import { type EncodedResource, type Nack, typeUrl } from "./types.ts";
+import { type EncodedResource, typeUrl } from "./types.ts";
 
 /** The parts of a DiscoveryRequest that matter here. */
 export interface SotwRequest {
@@ -31,12 +31,11 @@ const wholeTypes: ReadonlySet<string> = new Set([typeUrl.cluster, typeUrl.listen
 /** True for LDS and CDS. */
 export const isWhole = (url: string): boolean => wholeTypes.has(url);
 
-export class SotwSubscription implements Subscription<SotwRequest> {
+export class SotwSubscription extends Answering implements Subscription<SotwRequest> {
   wildcard = false;
   private names: ReadonlySet<string> = new Set();
   /** What the client has or was sent; kept whole, to be sent again while a removal is held back. */
   private readonly known = new Map<string, EncodedResource>();
-  private readonly answers = new Answers();
   private readonly whole: boolean;
   private first = true;
   /** Some request named something: from then on an empty list means nothing, not everything. */
@@ -45,6 +44,7 @@ export class SotwSubscription implements Subscription<SotwRequest> {
   private due = false;
 
   constructor(url: string) {
+    super();
     this.whole = isWhole(url);
   }
 
@@ -60,18 +60,6 @@ export class SotwSubscription implements Subscription<SotwRequest> {
 
   has({ name, version }: EncodedResource): boolean {
     return this.known.get(name)?.version === version;
-  }
-
-  get outstanding(): boolean {
-    return this.answers.outstanding;
-  }
-
-  get nack(): Nack | undefined {
-    return this.answers.nack;
-  }
-
-  get sentAnything(): boolean {
-    return this.answers.nonce !== "";
   }
 
   /** Of the content, so that replicas of a server agree on it. */

@@ -61,7 +61,7 @@ export interface Subscription<Request> {
 export const wildcardName = "*";
 
 /** Nonces, ACKs and refusals. */
-export class Answers {
+class Answers {
   /** Sent, but the client said no to that version. */
   readonly refused = new Set<string>();
   private awaited: { readonly nonce: string; readonly names: readonly string[] } | undefined;
@@ -110,5 +110,22 @@ export class Answers {
     if (this.lastNack === undefined) return;
     const names = this.lastNack.names.filter((name) => this.refused.has(name));
     this.lastNack = names.length === 0 ? undefined : { names, message: this.lastNack.message };
+  }
+}
+
+/** What a subscription of either variant tells of its answers. */
+export abstract class Answering {
+  protected readonly answers = new Answers();
+
+  get outstanding(): boolean {
+    return this.answers.outstanding;
+  }
+
+  get nack(): Nack | undefined {
+    return this.answers.nack;
+  }
+
+  get sentAnything(): boolean {
+    return this.answers.nonce !== "";
   }
 }

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type CliRun, runWeft } from "../../../src/testkit/cli.ts";
 import { type MeshHarness, startMesh } from "../../../src/testkit/mesh-harness.ts";
 
-const main = join(import.meta.dir, "../../../src/main.ts");
 const dir = mkdtempSync(join(tmpdir(), "weft-run-grpc-"));
 let mesh: MeshHarness;
 beforeAll(async () => {
@@ -16,23 +16,11 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 }, 30_000);
 
-async function weft(...args: string[]): Promise<{ out: string; talk: string; status: number }> {
-  const env = {
-    ...process.env,
-    WEFT_KUBECONFIG: mesh.dev.kubeconfigPath,
-    XDG_STATE_HOME: dir,
-    NO_COLOR: "1",
-  };
-  const run = Bun.spawn([process.execPath, main, ...args], {
+const weft = (...args: string[]): Promise<CliRun> =>
+  runWeft(args, {
     cwd: dir,
-    env,
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
+    env: { ...process.env, WEFT_KUBECONFIG: mesh.dev.kubeconfigPath, XDG_STATE_HOME: dir },
   });
-  const [out, talk, status] = await Promise.all([run.stdout.text(), run.stderr.text(), run.exited]);
-  return { out, talk, status };
-}
 
 test("the command gets bootstrap, address and port, no proxy; its exit status is passed on", async () => {
   const script = 'cat "$GRPC_XDS_BOOTSTRAP"; echo "$HOST $PORT [$https_proxy]" >&2; exit 7';
