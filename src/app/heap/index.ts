@@ -12,14 +12,15 @@ export const heapBasisBytes = 32 * 1024 * 1024;
 /**
  * How the heap grows and when all of it is looked at. Told of little memory the engine lets garbage grow by a quarter
  * of what lives, and holds that for so little that every second collection is a whole one, which cost 1.5 us a
- * request; with this share it mostly looks at what is young (docs/decisions/0014).
+ * request; with this share it mostly looks at what is young. A smaller share lets garbage grow old, without an end
+ * (docs/decisions/0014).
  */
 export const heapSettings: Readonly<Record<string, string>> = {
   [variable]: `${heapBasisBytes}`,
-  BUN_JSC_minEdenToOldGenerationRatio: "0.05",
-  BUN_JSC_smallHeapGrowthFactor: "1.25",
-  BUN_JSC_mediumHeapGrowthFactor: "1.25",
-  BUN_JSC_largeHeapGrowthFactor: "1.25",
+  BUN_JSC_minEdenToOldGenerationRatio: "0.1",
+  BUN_JSC_smallHeapGrowthFactor: "1.15",
+  BUN_JSC_mediumHeapGrowthFactor: "1.15",
+  BUN_JSC_largeHeapGrowthFactor: "1.15",
 };
 
 /** Commands that are a sidecar. The others (control plane, tools) gain from a heap that grows freely. */
