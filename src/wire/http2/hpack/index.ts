@@ -1,0 +1,2 @@
+export { HpackDecoder } from "./decoder.ts";
+export { HpackEncoder } from "./encoder.ts";
