@@ -18,6 +18,7 @@ export class AddressLocks {
   async acquire(listeners: Iterable<CompiledListener>): Promise<UpdateError[]> {
     const failed: UpdateError[] = [];
     for (const l of listeners) {
+      if (l.config.binds === false) continue;
       const key = keyOf(l);
       // Port 0 is the kernel's to choose: nobody else can have it.
       if (this.held.has(key) || l.config.port === 0) continue;
@@ -32,7 +33,7 @@ export class AddressLocks {
 
   /** Gives up what no listener has any more. */
   keepOnly(listeners: Iterable<CompiledListener>): void {
-    const wanted = new Set([...listeners].map(keyOf));
+    const wanted = new Set([...listeners].filter((l) => l.config.binds !== false).map(keyOf));
     for (const [key, lock] of this.held) {
       if (wanted.has(key)) continue;
       this.held.delete(key);

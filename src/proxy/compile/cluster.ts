@@ -16,7 +16,7 @@ import { type CompiledEndpoints, compileEndpoints } from "./endpoints.ts";
 import { outlierConfig } from "./outlier.ts";
 import type { Findings, Path } from "./path.ts";
 import { type SecretSource, upstreamSocket } from "./tls.ts";
-import { durationMs, positiveMs, serviceOf, withOwner } from "./values.ts";
+import { durationMs, isIpAddress, positiveMs, serviceOf, withOwner } from "./values.ts";
 
 /** An endpoint whose metadata holds all of `match` gets transport `index`; the first that fits, else 0. */
 export interface TransportMatch {
@@ -83,7 +83,10 @@ function balancer(cluster: Cluster, path: Path, findings: Findings): Balancer {
     case LbPolicy.RANDOM:
       return { lb: "random", choiceCount: choices };
     case LbPolicy.CLUSTER_PROVIDED:
-      if (cluster.clusterDiscoveryType.case === "clusterType")
+      if (
+        cluster.clusterDiscoveryType.case === "clusterType" ||
+        cluster.clusterDiscoveryType.value === Discovery.ORIGINAL_DST
+      )
         return { lb: "round_robin", choiceCount: choices };
       break;
     default:
@@ -146,10 +149,25 @@ function discovery(cluster: Cluster, path: Path, findings: Findings): ClusterCon
     return "empty";
   }
   const type = how.case === "type" ? how.value : Discovery.STATIC;
-  if (type === Discovery.ORIGINAL_DST) findings.error(path.at("type"), "ORIGINAL_DST is not supported");
+  if (type === Discovery.ORIGINAL_DST) {
+    if (cluster.loadAssignment)
+      findings.error(path.at("load_assignment"), "an ORIGINAL_DST cluster has none");
+    return "original";
+  }
   if (type === Discovery.EDS) return "endpoints";
   const any = cluster.loadAssignment?.endpoints.some((l) => l.lbEndpoints.length > 0) ?? false;
   return any ? "endpoints" : "empty";
+}
+
+function bind(cluster: Cluster, path: Path, findings: Findings): Pick<ClusterConfig, "bindAddress"> {
+  const source = cluster.upstreamBindConfig?.sourceAddress;
+  if (!source) return {};
+  const at = path.at("source_address");
+  const port = source.portSpecifier.case === "portValue" ? source.portSpecifier.value : 0;
+  if (port !== 0)
+    findings.error(at.at("port_value"), "connections take a port of their own each: leave it 0");
+  if (!isIpAddress(source.address)) findings.error(at.at("address"), "is not an IP address");
+  return { bindAddress: source.address };
 }
 
 function transports(
@@ -202,6 +220,7 @@ export function compileCluster(message: Cluster, path: Path, findings: Findings)
   const config: ClusterConfig = {
     name: message.name,
     discovery: discovery(message, path, findings),
+    ...bind(message, path.at("upstream_bind_config"), findings),
     ...balancer(message, path, findings),
     connectTimeoutMs: positiveMs(
       message.connectTimeout,

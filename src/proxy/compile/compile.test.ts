@@ -108,7 +108,15 @@ describe("clusters", () => {
     expect(one({ commonLbConfig: { zoneAwareLbConfig: {} } })).toBe(
       "cluster.common_lb_config.zone_aware_lb_config: this field is not supported",
     );
-    expect(one({ type: "ORIGINAL_DST" })).toBe("cluster.type: ORIGINAL_DST is not supported");
+    expect(one({ type: "ORIGINAL_DST", loadAssignment: { clusterName: "c" } })).toBe(
+      "cluster.load_assignment: an ORIGINAL_DST cluster has none",
+    );
+    expect(one({ upstreamBindConfig: { sourceAddress: { address: "here", portValue: 1 } } })).toBe(
+      "cluster.upstream_bind_config.source_address.port_value: connections take a port of their own each: leave it 0",
+    );
+    expect(one({ upstreamBindConfig: { sourceAddress: { address: "here" } } })).toBe(
+      "cluster.upstream_bind_config.source_address.address: is not an IP address",
+    );
     expect(one({ connectTimeout: "0s" })).toBe("cluster.connect_timeout: must be above 0s");
     expect(one({ type: "EDS" })).toBe("cluster.eds_cluster_config: is required for type EDS");
     expect(one({ perConnectionBufferLimitBytes: 32_767 })).toContain(

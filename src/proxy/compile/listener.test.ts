@@ -50,6 +50,31 @@ describe("listeners", () => {
     });
   });
 
+  test("say how they come by connections, and what is looked at first", () => {
+    const of = (more: JsonObject): Partial<CompiledListener["config"]> => {
+      const { binds, handsOff, restoresAddress, inspectsHttp } = good<CompiledListener>(
+        listener([{ filters: [hcm()] }], more),
+      ).config;
+      return { binds, handsOff, restoresAddress, inspectsHttp } as Partial<CompiledListener["config"]>;
+    };
+    const filter = (name: string, type: string): JsonObject => ({
+      name: `envoy.filters.listener.${name}`,
+      typedConfig: { "@type": `${ext}filters.listener.${name}.v3.${type}` },
+    });
+    expect(of({})).toEqual({});
+    expect(of({ bindToPort: true, useOriginalDst: false })).toEqual({});
+    expect(of({ bindToPort: false })).toEqual({ binds: false });
+    expect(of({ useOriginalDst: true })).toEqual({ handsOff: true, restoresAddress: true });
+    const listenerFilters = [
+      filter("original_dst", "OriginalDst"),
+      filter("http_inspector", "HttpInspector"),
+    ];
+    expect(of({ listenerFilters })).toEqual({ restoresAddress: true, inspectsHttp: true });
+    expect(said(listener([{ filters: [hcm()] }], { transparent: true }))).toEqual([
+      "listener.transparent: redirect rules are supported, TPROXY is not",
+    ]);
+  });
+
   test("take the ranges of internal addresses, and refuse what is none", () => {
     const ranges = (...cidrRanges: JsonObject[]): Outcome =>
       listener([{ filters: [hcm({ xffNumTrustedHops: 2, internalAddressConfig: { cidrRanges } })] }]);

@@ -167,6 +167,28 @@ function checkDistinct(chains: readonly FilterChainConfig[], path: Path, finding
   }
 }
 
+const filterTypes = {
+  originalDst: "envoy.extensions.filters.listener.original_dst.v3.OriginalDst",
+  httpInspector: "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector",
+} as const;
+
+/** How it comes by its connections, and what it learns of them before a chain is chosen. */
+function intake(
+  message: Listener,
+): Pick<ListenerConfig, "binds" | "handsOff" | "restoresAddress" | "inspectsHttp"> {
+  const filters = message.listenerFilters.flatMap((f) => {
+    const inner = f.configType.case === "typedConfig" ? unpackAny(f.configType.value) : undefined;
+    return typeof inner === "object" ? [inner.$typeName as string] : [];
+  });
+  const handsOff = message.useOriginalDst === true;
+  return {
+    ...(message.bindToPort === false && { binds: false }),
+    ...(handsOff && { handsOff }),
+    ...((handsOff || filters.includes(filterTypes.originalDst)) && { restoresAddress: true }),
+    ...(filters.includes(filterTypes.httpInspector) && { inspectsHttp: true }),
+  };
+}
+
 /** A listener; mistakes go to `findings`. */
 export function compileListener(message: Listener, path: Path, findings: Findings): CompiledListener {
   const address = socketAddress(message.address, path.at("address"), findings, true);
@@ -201,6 +223,7 @@ export function compileListener(message: Listener, path: Path, findings: Finding
       direction: directions[message.trafficDirection],
       filterChains,
       ...(fallback ? { defaultFilterChain: fallback } : {}),
+      ...intake(message),
       detectTimeoutMs: durationMs(message.listenerFiltersTimeout, detectTimeoutMs),
       ...withOwner(message.metadata),
     },

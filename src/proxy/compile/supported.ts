@@ -79,7 +79,9 @@ function sources(): Record<string, Table> {
 
 const core: Record<string, Table> = {
   [`${v3}.core.v3.Address`]: acts("socket_address"),
+  [`${v3}.core.v3.BindConfig`]: acts("source_address"),
   [`${v3}.core.v3.SocketAddress`]: acts("address port_value", {
+    ipv4_compat: harmless("an IPv6 listener takes IPv4 too"),
     protocol: only((v) => v === 0, "only TCP is supported"),
   }),
   [`${v3}.core.v3.CidrRange`]: acts("address_prefix prefix_len"),
@@ -126,7 +128,8 @@ const core: Record<string, Table> = {
 
 const listener: Record<string, Table> = {
   [`${v3}.listener.v3.Listener`]: acts(
-    "name address filter_chains default_filter_chain metadata listener_filters listener_filters_timeout traffic_direction",
+    `name address filter_chains default_filter_chain metadata listener_filters listener_filters_timeout traffic_direction
+     bind_to_port use_original_dst`,
     {
       stat_prefix: statName,
       per_connection_buffer_limit_bytes: watermark,
@@ -136,17 +139,18 @@ const listener: Record<string, Table> = {
       tcp_backlog_size: harmless("the runtime's accept queue of 511 or more is used"),
       connection_balance_config: harmless("the kernel spreads connections over threads"),
       max_connections_to_accept_per_socket_event: harmless("a hint to Envoy's event loop"),
-      bind_to_port: only((v) => v === true, "a listener that does not bind is not supported"),
-      continue_on_listener_filters_timeout: only(
-        (v) => v === false,
-        "the connection is closed at the time-out",
+      continue_on_listener_filters_timeout: harmless(
+        "a connection that stays silent goes on to the chain for plaintext in any case",
       ),
+      transparent: only((v) => v === false, "redirect rules are supported, TPROXY is not"),
     },
   ),
   [`${v3}.listener.v3.ListenerFilter`]: acts("name typed_config"),
   [`${ext}.filters.listener.tls_inspector.v3.TlsInspector`]: {
     initial_read_buffer_size: harmless("a hint for the first read"),
   },
+  [`${ext}.filters.listener.http_inspector.v3.HttpInspector`]: {},
+  [`${ext}.filters.listener.original_dst.v3.OriginalDst`]: {},
   [`${v3}.listener.v3.FilterChain`]: acts("filter_chain_match filters metadata transport_socket name", {
     transport_socket_connect_timeout: only(() => false, "use listener_filters_timeout"),
   }),
@@ -255,7 +259,7 @@ const cluster: Record<string, Table> = {
     `transport_socket_matches name type cluster_type eds_cluster_config connect_timeout lb_policy load_assignment
      max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
      typed_extension_protocol_options outlier_detection least_request_lb_config round_robin_lb_config common_lb_config
-     transport_socket metadata load_balancing_policy`,
+     transport_socket metadata load_balancing_policy upstream_bind_config`,
     {
       alt_stat_name: statName,
       per_connection_buffer_limit_bytes: watermark,

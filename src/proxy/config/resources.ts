@@ -241,6 +241,14 @@ export interface ListenerConfig {
   readonly direction: "inbound" | "outbound" | "unspecified";
   readonly filterChains: readonly FilterChainConfig[];
   readonly defaultFilterChain?: FilterChainConfig;
+  /** False (bind_to_port): it has no socket, and takes what a listener with `handsOff` passes on. Default true. */
+  readonly binds?: false;
+  /** use_original_dst: a connection goes to the listener of the address that it was meant for, if there is one. */
+  readonly handsOff?: true;
+  /** Listener filter original_dst (use_original_dst implies it): the local address is the one that was meant. */
+  readonly restoresAddress?: true;
+  /** Listener filter http_inspector: plaintext that is HTTP counts as `http/1.0`, `http/1.1` or `h2c` for `alpn`. */
+  readonly inspectsHttp?: true;
   /** Time to see the first bytes where the choice of the chain needs them: listener_filters_timeout, default 15 s. */
   readonly detectTimeoutMs: number;
   readonly owner?: Owner;
@@ -310,8 +318,13 @@ export interface OutlierConfig {
 
 export interface ClusterConfig {
   readonly name: string;
-  /** `dynamic`: dynamic forward proxy (the authority is the address). `empty`: no endpoint ever (BlackHoleCluster). */
-  readonly discovery: "endpoints" | "dynamic" | "empty";
+  /**
+   * `dynamic`: dynamic forward proxy (the authority is the address). `original`: ORIGINAL_DST, where the connection
+   * was meant to go. `empty`: no endpoint ever (BlackHoleCluster).
+   */
+  readonly discovery: "endpoints" | "dynamic" | "original" | "empty";
+  /** upstream_bind_config.source_address: connections to endpoints come from there. */
+  readonly bindAddress?: string;
   readonly lb: "round_robin" | "least_request" | "random";
   /** least_request choice_count; default 2. */
   readonly choiceCount: number;

@@ -173,7 +173,7 @@ export class Cluster implements PoolCluster {
   record(host: Host, status: number): void {
     const { outlier, discovery } = this.config;
     // Dynamic endpoints have no words of their own to count in.
-    if (!outlier || discovery === "dynamic") return;
+    if (!outlier || discovery === "dynamic" || discovery === "original") return;
     const { runtime } = this;
     const { table } = runtime;
     const target = { clusterSlot: this.slot, endpointSlot: host.slot, hosts: this.hosts.length };

@@ -22,6 +22,7 @@ import { HeldClock } from "./held-clock.ts";
 import { transportSweepLeast } from "./limits.ts";
 import { Listener } from "./listener.ts";
 import { Metrics } from "./metrics.ts";
+import { Unbound } from "./original-dst.ts";
 import type { Plane } from "./plane.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { RouteTable } from "./route-table.ts";
@@ -65,6 +66,7 @@ class DataPlaneOfThread implements DataPlane {
   private readonly endpoints = new Map<string, EndpointsConfig>();
   private readonly routes = new Map<string, RouteTable>();
   private readonly listeners = new Map<string, Listener>();
+  private readonly unbound = new Unbound<Listener>();
   /** Listeners that left or changed their address, while their connections finish. */
   private readonly leaving = new Set<Listener>();
   private readonly transports = new Map<string, Transport>();
@@ -117,6 +119,8 @@ class DataPlaneOfThread implements DataPlane {
       cluster: (name) => this.clusters.get(name),
       routeTable: (name) => this.routes.get(name),
       dynamicHost: (cluster, authority, port) => this.dynamic.find(cluster, authority, port),
+      originalHost: (cluster, address, port) => this.dynamic.at(cluster, address, port),
+      acceptor: (address, port) => this.unbound.find(address, port),
       budget: (config) => this.budget(config),
       accessLogger: (config) => this.accessLogger(config),
     };
@@ -272,6 +276,7 @@ class DataPlaneOfThread implements DataPlane {
     for (const { config, port: bound } of this.listeners.values()) {
       if (
         bound === port &&
+        config.binds !== false &&
         (config.address === host || (config.address === "0.0.0.0" && host.startsWith("127.")))
       ) {
         return true;
@@ -282,13 +287,14 @@ class DataPlaneOfThread implements DataPlane {
 
   private setListener(config: ListenerConfig): void {
     const before = this.listeners.get(config.name);
-    if (before && before.config.address === config.address && before.config.port === config.port) {
+    if (before && samePlace(before.config, config)) {
       before.update(config);
       return;
     }
     const next = new Listener(this.plane, this.secrets, config);
     next.open();
     this.listeners.set(config.name, next);
+    if (config.binds === false) this.unbound.set(next);
     if (before) this.leave(before);
   }
 
@@ -300,6 +306,7 @@ class DataPlaneOfThread implements DataPlane {
   }
 
   private leave(listener: Listener): void {
+    this.unbound.delete(listener);
     listener.drain();
     if (listener.connections.size === 0) return;
     this.leaving.add(listener);
@@ -325,6 +332,10 @@ class DataPlaneOfThread implements DataPlane {
     this.dynamic.clear();
     for (const log of this.logs.values()) log.flush();
   }
+}
+
+function samePlace(a: ListenerConfig, b: ListenerConfig): boolean {
+  return a.address === b.address && a.port === b.port && a.binds === b.binds;
 }
 
 /** The whole data path of a thread; worker.ts feeds it messages, tests do so directly. */

@@ -1,13 +1,19 @@
-/** Endpoints of dynamic forward proxy clusters: the authority is the address, made when first asked for. */
+/** Endpoints of dynamic forward proxy and ORIGINAL_DST clusters, made when their address is first asked for. */
 import type { Clock } from "../../base/index.ts";
 import { parseAuthority } from "../../wire/http/index.ts";
 import { type Cluster, Host } from "./cluster.ts";
 import { dynamicHostLimit } from "./limits.ts";
-import { plainTransport } from "./transport.ts";
+import { boundTransport, plainTransport } from "./transport.ts";
 
 interface Entry {
   readonly host: Host;
   usedAt: number;
+}
+
+/** The address to come from, of the same family as where it goes: Istio's IPv6 form of 127.0.0.6 is ::6. */
+function bound(cluster: Cluster, name: string): string {
+  const { bindAddress = "" } = cluster.config;
+  return name.includes(":") && bindAddress === "127.0.0.6" ? "::6" : bindAddress;
 }
 
 export class DynamicHosts {
@@ -26,6 +32,11 @@ export class DynamicHosts {
     if (!parsed) return null;
     const port = parsed.port === -1 ? defaultPort : parsed.port;
     const name = parsed.host.startsWith("[") ? parsed.host.slice(1, -1) : parsed.host;
+    return this.at(cluster, name, port);
+  }
+
+  /** Of an IP address. */
+  at(cluster: Cluster, name: string, port: number): Host | null {
     const key = `${cluster.name}\u0000${name}:${port}`;
     const known = this.entries.get(key);
     if (known && known.host.cluster === cluster) {
@@ -37,7 +48,7 @@ export class DynamicHosts {
     const host = new Host(
       cluster,
       {
-        address: `${parsed.host}:${port}`,
+        address: name.includes(":") ? `[${name}]:${port}` : `${name}:${port}`,
         host: name,
         port,
         weight: 1,
@@ -47,7 +58,7 @@ export class DynamicHosts {
         // The cluster's spare words: its dynamic endpoints share them, as nothing balances between them.
         slot: cluster.dynamicSlot,
       },
-      plainTransport,
+      cluster.config.bindAddress === undefined ? plainTransport : boundTransport(bound(cluster, name)),
     );
     this.entries.set(key, { host, usedAt: this.clock.now() });
     return host;

@@ -1,11 +1,14 @@
 /** A listening address of one thread: accepts, finds the filter chain, hands the connection to its filter. */
+import type { HttpSniff } from "../../wire/sniff/index.ts";
 import { inspect, type TlsInfo, type TlsRefusal } from "../../wire/tls/index.ts";
 import type { FilterChainConfig, ListenerConfig } from "../config/index.ts";
 import { type Chain, ChainTls, chooseChain, compileChain } from "./chain.ts";
+import type { Cluster, Host } from "./cluster.ts";
 import { type DownstreamOwner, HttpDownstream } from "./downstream.ts";
 import { reportFault } from "./faults.ts";
 import { connectionLimit } from "./limits.ts";
 import type { LocalReply } from "./local-reply.ts";
+import { type Acceptor, type Addresses, addressesOf, restoredAddresses } from "./original-dst.ts";
 import type { Plane } from "./plane.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Socket, SocketSlot, SocketUser } from "./socket.ts";
@@ -16,7 +19,7 @@ import { openTunnel } from "./tunnel.ts";
 
 type Ended = HttpDownstream | TcpRelay;
 
-export class Listener implements DownstreamOwner, TcpOwner {
+export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
   config: ListenerConfig;
   readonly connections = new Set<Ended>();
   private readonly plane: Plane;
@@ -58,8 +61,9 @@ export class Listener implements DownstreamOwner, TcpOwner {
     return this.socket?.port ?? this.config.port;
   }
 
-  /** Binds; throws the system's error where it cannot. */
+  /** Binds, if it is one to bind; throws the system's error where it cannot. */
   open(): void {
+    if (this.config.binds === false) return;
     const user = (socket: Bun.Socket<SocketSlot | undefined>): SocketUser | undefined => socket.data?.user;
     const options: Bun.TCPSocketListenOptions<SocketSlot | undefined> & { readonly reusePort: boolean } = {
       hostname: this.config.address,
@@ -132,34 +136,62 @@ export class Listener implements DownstreamOwner, TcpOwner {
   // Connections
 
   private accept(socket: Socket): void {
-    const { metrics } = this.plane;
+    if (this.config.restoresAddress === true) this.restore(socket);
+    else this.take(socket, addressesOf(socket));
+  }
+
+  /** A connection that a redirect rule brought here, to whoever listens where it was meant to go. */
+  private restore(socket: Socket): void {
+    const addresses = restoredAddresses(socket);
+    const { localAddress, localPort } = addresses;
+    // To this very port: nothing was redirected, and passing it on would lead back here.
+    if (localPort === this.config.port) {
+      this.plane.metrics.row[this.slots.total]!++;
+      this.refuse(socket);
+      return;
+    }
+    const next = this.config.handsOff === true ? this.plane.acceptor(localAddress, localPort) : undefined;
+    (next ?? this).take(socket, addresses);
+  }
+
+  take(socket: Socket, addresses: Addresses): void {
+    const { metrics, clock } = this.plane;
     metrics.row[this.slots.total]!++;
     if (this.connections.size >= connectionLimit) {
       socket.terminate();
       return;
     }
-    const all = this.all();
+    const all = this.candidates(addresses.localPort);
+    const http = this.config.inspectsHttp === true;
     const tlsKey = all[0]?.tlsKey ?? "";
-    if (all.every((c) => c.tlsKey === tlsKey)) {
-      if (tlsKey === "") this.enter(socket, null, []);
-      else this.upgrade(socket, all[0]!);
+    if (!http && all.every((c) => c.tlsKey === tlsKey)) {
+      if (tlsKey === "") this.enter(socket, addresses, []);
+      else this.upgrade(socket, all[0]!, addresses, false);
       return;
     }
-    inspect(socket, { clock: this.plane.clock, timeoutMs: this.config.detectTimeoutMs }, (found) => {
+    inspect(socket, { clock, timeoutMs: this.config.detectTimeoutMs, http }, (found) => {
       if (found.kind === "tls") {
-        const chain = this.choose(true, found.sni, found.alpn, socket);
+        const chain = this.choose(true, found.sni, found.alpn, addresses);
         if (chain === null) this.refuse(socket);
-        else if (chain.config.tls) this.upgrade(socket, chain);
+        else if (chain.config.tls) this.upgrade(socket, chain, addresses, true);
         // TLS bytes for a plaintext chain go through as they are.
-        else this.enter(socket, null, found.alpn);
-      } else if (found.kind === "plain" || found.kind === "silent") this.enter(socket, null, []);
+        else this.serve(socket, bare(socket), chain, this.connection(addresses, found.sni));
+      } else if (found.kind === "plain") this.enter(socket, addresses, httpNames[found.http ?? "none"]);
+      else if (found.kind === "silent") this.enter(socket, addresses, []);
       else socket.terminate();
     });
   }
 
-  private choose(tls: boolean, sni: string, alpn: readonly string[], socket: Socket): Chain | null {
-    const traits = { tls, sni, alpn, localPort: socket.localPort };
-    return chooseChain(this.chains, traits) ?? this.fallback;
+  /** Chains that a connection to the port may meet: what another port asks for must not make it wait. */
+  private candidates(port: number): readonly Chain[] {
+    if (this.config.restoresAddress !== true) return this.all();
+    const own = this.chains.filter((c) => c.config.destinationPort === port);
+    if (own.length > 0) return own;
+    return this.all().filter((c) => c.config.destinationPort === undefined);
+  }
+
+  private choose(tls: boolean, sni: string, alpn: readonly string[], { localPort }: Addresses): Chain | null {
+    return chooseChain(this.chains, { tls, sni, alpn, localPort }) ?? this.fallback;
   }
 
   private refuse(socket: Socket): void {
@@ -167,16 +199,18 @@ export class Listener implements DownstreamOwner, TcpOwner {
     socket.terminate();
   }
 
-  /** TLS by one server for all chains with this configuration; the chain is chosen anew by what was agreed upon. */
-  private upgrade(plain: Socket, chain: Chain): void {
+  /**
+   * TLS by one server for all chains with this configuration. A chain that the ClientHello chose stays; else it is
+   * chosen by what was agreed upon.
+   */
+  private upgrade(plain: Socket, chain: Chain, addresses: Addresses, chosen: boolean): void {
     const server = this.tls.get(chain.tlsKey, chain.config.tls!);
     if (server === null) {
       this.plane.metrics.row[this.slots.tlsError]!++;
       plain.terminate();
       return;
     }
-    const addresses = addressesOf(plain);
-    const opening = new Opening(this, addresses, chain.tlsKey);
+    const opening = new Opening(this, { addresses, tlsKey: chain.tlsKey, chain: chosen ? chain : null });
     const slot: SocketSlot = { user: opening };
     opening.in(slot);
     server.accept(plain, slot);
@@ -186,14 +220,10 @@ export class Listener implements DownstreamOwner, TcpOwner {
    * Called by Opening when TLS stands. The chain must be one of the TLS rules that the handshake met: the protocol
    * agreed upon, or a change of configuration meanwhile, may name one that asks for more (a client certificate).
    */
-  secured(
-    socket: Socket,
-    slot: SocketSlot,
-    info: TlsInfo,
-    met: { addresses: Addresses; tlsKey: string },
-  ): void {
-    const { addresses, tlsKey } = met;
-    const chain = this.choose(true, info.sni, info.alpn === "" ? [] : [info.alpn], socket);
+  secured(socket: Socket, slot: SocketSlot, info: TlsInfo, { addresses, tlsKey, chain: chosen }: Met): void {
+    const agreed = this.choose(true, info.sni, info.alpn === "" ? [] : [info.alpn], addresses);
+    // What was offered chose the chain, as in Envoy (Istio's peers offer `istio`, and agree on something else).
+    const chain = chosen !== null && (agreed === null || agreed.tlsKey === "") ? chosen : agreed;
     if (chain === null || chain.tlsKey !== tlsKey) {
       this.refuse(socket);
       return;
@@ -219,21 +249,17 @@ export class Listener implements DownstreamOwner, TcpOwner {
   }
 
   /** A plaintext connection: chosen at once. */
-  private enter(socket: Socket, info: TlsInfo | null, alpn: readonly string[]): void {
-    const chain = this.choose(info !== null, "", alpn, socket);
+  private enter(socket: Socket, addresses: Addresses, alpn: readonly string[]): void {
+    const chain = this.choose(false, "", alpn, addresses);
     if (chain === null || chain.config.tls) {
       this.refuse(socket);
       return;
     }
-    const slot: SocketSlot = { user: idleUser };
-    socket.data = slot;
-    this.serve(socket, slot, chain, {
-      ...addressesOf(socket),
-      sni: "",
-      principal: "",
-      tls: false,
-      listener: this.config.name,
-    });
+    this.serve(socket, bare(socket), chain, this.connection(addresses, ""));
+  }
+
+  private connection(addresses: Addresses, sni: string): ConnectionInfo {
+    return { ...addresses, sni, principal: "", tls: false, listener: this.config.name };
   }
 
   private serve(socket: Socket, slot: SocketSlot, chain: Chain, connection: ConnectionInfo): void {
@@ -258,7 +284,7 @@ export class Listener implements DownstreamOwner, TcpOwner {
     connection: ConnectionInfo,
   ): void {
     const cluster = this.plane.cluster(filter.cluster);
-    const host = cluster?.pick() ?? null;
+    const host = cluster ? tcpHost(this.plane, cluster, connection) : null;
     if (!cluster || host === null) {
       socket.end();
       return;
@@ -314,15 +340,32 @@ export class Listener implements DownstreamOwner, TcpOwner {
   }
 }
 
-type Addresses = Pick<ConnectionInfo, "remoteAddress" | "remotePort" | "localAddress" | "localPort">;
+/** Where a TCP connection goes on to: an endpoint, or the address that it was meant for. */
+function tcpHost(plane: Plane, cluster: Cluster, { localAddress, localPort }: ConnectionInfo): Host | null {
+  if (cluster.config.discovery !== "original") return cluster.pick();
+  return plane.originalHost(cluster, localAddress, localPort);
+}
 
-function addressesOf(socket: Socket): Addresses {
-  return {
-    remoteAddress: socket.remoteAddress,
-    remotePort: socket.remotePort,
-    localAddress: socket.localAddress,
-    localPort: socket.localPort,
-  };
+/** What plaintext says of its protocol, as http_inspector names it. */
+const httpNames: Readonly<Record<HttpSniff, readonly string[]>> = {
+  "http/1.0": ["http/1.0"],
+  "http/1.1": ["http/1.1"],
+  h2c: ["h2c"],
+  none: [],
+};
+
+/** A plaintext socket's slot; its user comes next. */
+function bare(socket: Socket): SocketSlot {
+  const slot: SocketSlot = { user: idleUser };
+  socket.data = slot;
+  return slot;
+}
+
+/** What a handshake began with. */
+interface Met {
+  readonly addresses: Addresses;
+  readonly tlsKey: string;
+  readonly chain: Chain | null;
 }
 
 /** Until a filter has the connection. */
@@ -338,12 +381,12 @@ const idleUser: SocketUser = {
 /** A connection whose TLS handshake is under way. */
 class Opening implements SocketUser {
   private readonly listener: Listener;
-  private readonly met: { readonly addresses: Addresses; readonly tlsKey: string };
+  private readonly met: Met;
   private slot: SocketSlot | null = null;
 
-  constructor(listener: Listener, addresses: Addresses, tlsKey: string) {
+  constructor(listener: Listener, met: Met) {
     this.listener = listener;
-    this.met = { addresses, tlsKey };
+    this.met = met;
   }
 
   /** The slot whose user this is, to be replaced. */

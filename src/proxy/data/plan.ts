@@ -53,6 +53,10 @@ function planRoute(
   if (cluster.config.discovery === "dynamic") {
     fixedHost = plane.dynamicHost(cluster, info.authority, info.scheme === "https" ? 443 : 80);
     if (fixedHost === null) return loopDetected;
+  } else if (cluster.config.discovery === "original") {
+    const { localAddress, localPort } = info.connection;
+    fixedHost = plane.originalHost(cluster, localAddress, localPort);
+    if (fixedHost === null) return loopDetected;
   }
   rewrite(info, route, action);
   const asked = info.overrides ? takeOverrides(info, route.retry) : null;

@@ -2,6 +2,7 @@
 import type { Peer, WeightedCluster } from "../config/index.ts";
 import type { AccessLogger } from "./access-log.ts";
 import type { Cluster, Host } from "./cluster.ts";
+import type { Acceptor } from "./original-dst.ts";
 import type { BudgetConfig, RetryBudget } from "./retry-budget.ts";
 import type { RouteTable } from "./route-table.ts";
 import type { Runtime } from "./runtime.ts";
@@ -20,6 +21,10 @@ export interface Plane extends Runtime {
   routeTable(name: string): RouteTable | undefined;
   /** Endpoint of a dynamic cluster for an authority; null: refused (own address, or too many). */
   dynamicHost(cluster: Cluster, authority: string, defaultPort: number): Host | null;
+  /** Endpoint of an ORIGINAL_DST cluster for where a connection was meant to go; null as above. */
+  originalHost(cluster: Cluster, address: string, port: number): Host | null;
+  /** The listener that takes redirected connections to an address, if there is one. */
+  acceptor(address: string, port: number): Acceptor | undefined;
   budget(config: BudgetConfig): RetryBudget;
   accessLogger(config: import("../config/index.ts").AccessLogConfig): AccessLogger;
 }

@@ -41,6 +41,25 @@ export const plainTransport: Transport = {
   stop: nothing,
 };
 
+/** Plain TCP from an address of this machine (upstream_bind_config). */
+export function boundTransport(localAddress: string): Transport {
+  return {
+    ...plainTransport,
+    connect(target, slot) {
+      // `localAddress` is missing from the runtime's types.
+      const options = {
+        hostname: target.host,
+        port: target.port,
+        localAddress,
+        socket: plainHandlers,
+        data: slot,
+      };
+      Bun.connect(options as Bun.TCPSocketConnectOptions<SocketSlot>).catch(nothing);
+      return nothing;
+    },
+  };
+}
+
 /** A TLS transport; it follows its secrets. Until they are there, connecting fails. */
 export function tlsTransport(config: UpstreamTls, secrets: Secrets): Transport {
   let client: TlsClient<SocketSlot> | null = null;

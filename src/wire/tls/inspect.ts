@@ -1,13 +1,15 @@
 /** Chooses by the first bytes before any is read: MSG_PEEK on the descriptor, since upgradeTLS takes none back. */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import type { Clock } from "../../base/index.ts";
+import { type HttpSniff, sniffHttp } from "../sniff/index.ts";
 import { type ClientHelloPeek, peekClientHello } from "./client-hello.ts";
 import { inspectFirstWaitMs, inspectLongestWaitMs, inspectTimeoutMs, maxClientHelloBytes } from "./limits.ts";
 
 /** What a connection begins with. `closed`: the peer went away; `silent`: nothing decisive in time. */
 export type Inspection =
   | { readonly kind: "tls"; readonly sni: string; readonly alpn: readonly string[] }
-  | { readonly kind: "plain" }
+  /** `http`: where it was asked for. */
+  | { readonly kind: "plain"; readonly http?: HttpSniff }
   | { readonly kind: "bad"; readonly detail: string }
   | { readonly kind: "silent" }
   | { readonly kind: "closed" };
@@ -53,8 +55,15 @@ export function deferAccept(listenerFd: number, seconds: number): boolean {
   return load().setsockopt(listenerFd, ipprotoTcp, tcpDeferAccept, ptr(value) as unknown as number, 4) === 0;
 }
 
-function judge(peek: ClientHelloPeek): Inspection | undefined {
-  if (!peek.tls) return { kind: "plain" };
+const plain: Inspection = { kind: "plain" };
+
+function judge(bytes: Uint8Array, http: boolean): Inspection | undefined {
+  const peek: ClientHelloPeek = peekClientHello(bytes);
+  if (!peek.tls) {
+    if (!http) return plain;
+    const sniffed = sniffHttp(bytes);
+    return sniffed && { kind: "plain", http: sniffed };
+  }
   if ("error" in peek) return { kind: "bad", detail: peek.error };
   return peek.complete ? { kind: "tls", sni: peek.sni, alpn: peek.alpn } : undefined;
 }
@@ -63,6 +72,8 @@ export interface InspectOptions {
   readonly clock: Clock;
   /** Default limits.ts inspectTimeoutMs. */
   readonly timeoutMs?: number;
+  /** Also tell HTTP from other plaintext. */
+  readonly http?: boolean;
 }
 
 /**
@@ -77,7 +88,8 @@ export function inspect(
 ): void {
   const fd = (socket as unknown as { fd: number }).fd;
   const first = peekBytes(fd);
-  const found = first && (first.length === 0 ? { kind: "closed" as const } : judge(peekClientHello(first)));
+  const { http = false } = options;
+  const found = first && (first.length === 0 ? { kind: "closed" as const } : judge(first, http));
   if (found) {
     done(found);
     return;
@@ -90,7 +102,7 @@ export function inspect(
     const now = (socket as unknown as { fd: number }).fd;
     const bytes = now < 0 || socket.readyState <= 0 ? new Uint8Array(0) : peekBytes(now);
     let result: Inspection | undefined;
-    if (bytes) result = bytes.length === 0 ? { kind: "closed" } : judge(peekClientHello(bytes));
+    if (bytes) result = bytes.length === 0 ? { kind: "closed" } : judge(bytes, http);
     if (!result && clock.now() >= deadline) result = { kind: "silent" };
     if (result) {
       if (result.kind !== "closed") socket.resume();

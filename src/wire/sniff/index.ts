@@ -1,0 +1,1 @@
+export { type HttpSniff, sniffHttp } from "./sniff.ts";
