@@ -2,7 +2,8 @@
  * What is to be written to a socket: text and bytes are gathered and leave in one write at `flush` (no corking in
  * Bun: head and body must be joined). What the kernel does not take is copied and goes on at drain.
  */
-import { EncodedHead, type Latin1Target } from "../../wire/http1/index.ts";
+import type { Latin1Target } from "../../wire/http/index.ts";
+import { EncodedHead } from "../../wire/http1/index.ts";
 import type { Socket } from "./socket.ts";
 
 const scratch = Buffer.allocUnsafeSlow(128 * 1024) as unknown as Latin1Target;

@@ -10,5 +10,6 @@ export {
   removeHeaders,
   setHeader,
 } from "./header-list.ts";
+export { type Latin1Target, latin1 } from "./latin1.ts";
 export { defaultPathOptions, normalizePath, type PathOptions } from "./path.ts";
 export { parseTarget, resolveTarget, type Target, type TargetForm } from "./target.ts";

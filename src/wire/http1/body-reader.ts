@@ -1,8 +1,7 @@
-import { type HeaderList, hexValue, lowerToken } from "../http/index.ts";
+import { type HeaderList, hexValue, latin1, lowerToken } from "../http/index.ts";
 import { errors } from "./errors.ts";
 import { headFields } from "./head-fields.ts";
 import { HeadReader } from "./head-reader.ts";
-import { latin1 } from "./latin1.ts";
 import type { Http1Limits } from "./limits.ts";
 import type { Http1Error } from "./types.ts";
 

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import type { HeaderList } from "../http/index.ts";
+import type { HeaderList, Latin1Target } from "../http/index.ts";
 import type { EncodeOptions, Framing } from "./types.ts";
 
 const statusLines: string[] = [];
@@ -36,9 +36,6 @@ function ending(framing: Framing, options?: EncodeOptions): string {
   else if (options.keepAlive === true) out += "connection: keep-alive\r\n";
   return `${out}\r\n`;
 }
-
-/** A buffer that takes latin1 text: Bun's Buffer has Node's latin1Write, its types have not. */
-export type Latin1Target = Uint8Array & { latin1Write(text: string, offset: number): number };
 
 /**
  * A head on its way out. Written field by field where it is to go: joining the fields to one string first takes

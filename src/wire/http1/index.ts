@@ -5,7 +5,6 @@ export {
   EncodedHead,
   encodeRequestHead,
   encodeResponseHead,
-  type Latin1Target,
   lastChunk,
   requestFraming,
   requestHead,

@@ -1,5 +1,4 @@
-import { lowerToken } from "../http/index.ts";
-import { latin1 } from "./latin1.ts";
+import { latin1, lowerToken } from "../http/index.ts";
 
 /**
  * Field names the codec gives meaning to. The index of a name in `known` is its kind; all others are 0.

@@ -1,10 +1,9 @@
-import { isAuthority, parseTarget } from "../http/index.ts";
+import { isAuthority, latin1, parseTarget } from "../http/index.ts";
 import { BodyReader } from "./body-reader.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import { errors } from "./errors.ts";
 import { type HeadFields, headFields } from "./head-fields.ts";
 import { HeadReader } from "./head-reader.ts";
-import { latin1 } from "./latin1.ts";
 import { defaultHttp1Limits, type Http1Limits } from "./limits.ts";
 import type { Http1Error, RequestHandler, RequestHead } from "./types.ts";
 

@@ -1,8 +1,8 @@
+import { latin1 } from "../http/index.ts";
 import { BodyReader } from "./body-reader.ts";
 import { errors, upstreamError } from "./errors.ts";
 import { headFields } from "./head-fields.ts";
 import { HeadReader } from "./head-reader.ts";
-import { latin1 } from "./latin1.ts";
 import { defaultHttp1Limits, type Http1Limits } from "./limits.ts";
 import type { Http1Error, ResponseHandler, ResponseHead } from "./types.ts";
 

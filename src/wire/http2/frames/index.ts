@@ -1,4 +1,4 @@
-export { OutputBuffer } from "./output.ts";
+export { OutputBuffer } from "../output.ts";
 export { FrameReader } from "./reader.ts";
 export {
   type FrameHandler,
