@@ -45,6 +45,9 @@ export function proxyNodeOf(node: NodeInfo): ProxyNode | undefined {
     workload: text(metadata["NAME"]) ?? text(metadata["WORKLOAD_NAME"]) ?? id.workload ?? "",
     address: listOf(metadata["INSTANCE_IPS"])[0] ?? text(metadata["ADDRESS"]) ?? id.address ?? "127.0.0.1",
     labels: labelsOf(metadata["LABELS"]),
+    ...(metadata["INTERCEPTION_MODE"] === "REDIRECT" && {
+      captured: { dual: listOf(metadata["INSTANCE_IPS"]).some((ip) => ip.includes(":")) },
+    }),
     features: listOf(metadata["FEATURES"]),
   };
 }

@@ -217,7 +217,8 @@ export function appCluster(
   };
 }
 
-export function commonClusters(config: MeshConfig): readonly ClusterInit[] {
+/** Where nothing goes; and, unless connections are captured, where names outside the mesh are resolved. */
+export function commonClusters(config: MeshConfig): readonly [ClusterInit, ClusterInit] {
   return [
     {
       name: blackHoleCluster,

@@ -119,7 +119,7 @@ export function meshListener(
   };
 }
 
-function inboundFilter(
+export function inboundFilter(
   node: ListeningNode,
   port: InboundPort,
   config: MeshConfig,

@@ -3,7 +3,13 @@ import { ClusterSchema } from "../../proto/gen/envoy/config/cluster/v3/cluster_p
 import { ClusterLoadAssignmentSchema } from "../../proto/gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import { ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/listener_pb.js";
 import { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
+import { NameTableSchema } from "../../proto/gen/istio/networking/nds/v1/nds_pb.js";
 import type { DestinationPolicy, Mesh, MeshConfig } from "../model/index.ts";
+import { virtualInbound } from "./captured/inbound.ts";
+import { type NameTableInit, nameTable } from "./captured/name-table.ts";
+import { type CapturedOutbound, capturedOutbound } from "./captured/outbound.ts";
+import { inboundPassthroughCluster, outboundPassthrough } from "./captured/parts.ts";
+import { type VirtualAddresses, virtualAddresses } from "./captured/vip.ts";
 import { appCluster, commonClusters, serviceCluster } from "./cluster.ts";
 import type { Caller } from "./compose.ts";
 import { createEncoder, type Encoder } from "./encode.ts";
@@ -11,7 +17,7 @@ import { assignment } from "./endpoint.ts";
 import { agentSecrets, tunnelCluster } from "./envoy.ts";
 import { type GrpcShared, grpcShared, renderGrpc } from "./grpc/render.ts";
 import { inboundPorts, workloadOf } from "./inbound.ts";
-import { forwardListener, meshListener, plainListener, tunnels } from "./listener.ts";
+import { forwardListener, inboundFilter, meshListener, plainListener, tunnels } from "./listener.ts";
 import { indexMesh, type MeshIndex, policyOf, type Target, targetOf } from "./target.ts";
 import { type ProxyNode, type Rendered, type RenderedResource, typeUrls } from "./types.ts";
 import { ads } from "./values.ts";
@@ -27,6 +33,9 @@ interface Shared {
   readonly clusters: ReadonlyMap<string, RenderedResource>;
   readonly endpoints: ReadonlyMap<string, RenderedResource>;
   readonly routes: ReadonlyMap<string, RenderedResource>;
+  /** Of captured nodes: what their own connections meet, and their names. */
+  readonly listeners: readonly RenderedResource[];
+  readonly names: ReadonlyMap<string, RenderedResource> | undefined;
 }
 
 interface RenderedTarget {
@@ -43,6 +52,8 @@ interface NodeMaps {
 }
 
 interface MeshCache {
+  /** Made when the first captured node asks. */
+  readonly vips: () => ReadonlyMap<string, VirtualAddresses>;
   /** Of the mesh before. */
   readonly before: ReadonlyMap<string, Shared>;
   readonly nodes: WeakMap<ProxyNode, NodeMaps>;
@@ -74,11 +85,20 @@ export function createRenderer(): Renderer {
           shared: new Map(),
           before: cache?.shared ?? new Map(),
           nodes: cache?.nodes ?? new WeakMap(),
+          vips: once(() => virtualAddresses(mesh.services)),
           grpc: new Map(),
         };
       }
       return renderNode(cache, node, encoder);
     },
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
   };
 }
 
@@ -98,19 +118,20 @@ function renderNode(cache: MeshCache, node: ProxyNode, encoder: Encoder): Render
   const labels = Object.fromEntries(
     cache.callerLabels.flatMap((k) => (node.labels[k] === undefined ? [] : [[k, node.labels[k]]])),
   );
-  const { namespace, kind } = node;
-  const key = `${kind} ${namespace} ${JSON.stringify(labels)}`;
+  const { namespace, kind, captured } = node;
+  const caller = { namespace, labels, kind, ...(captured && { captured }) };
+  const mode = captured === undefined ? "" : `captured ${captured.dual} `;
+  const key = `${kind} ${mode}${namespace} ${JSON.stringify(labels)}`;
   if (kind === "grpc") {
     const common = cache.grpc.get(key) ?? grpcShared(index, { namespace, labels, kind }, encoder);
     cache.grpc.set(key, common);
     return renderGrpc(index, node, common, encoder);
   }
-  const shared =
-    cache.shared.get(key) ?? renderShared(cache, { namespace, labels, kind }, encoder, cache.before.get(key));
+  const shared = cache.shared.get(key) ?? renderShared(cache, caller, encoder, cache.before.get(key));
   cache.shared.set(key, shared);
   const own = renderOwn(index, node, encoder);
   const before = cache.nodes.get(node);
-  const listeners = sameOr(before?.listeners, own.listeners);
+  const listeners = sameOr(before?.listeners, [...shared.listeners, ...own.listeners]);
   const rendered: NodeMaps = {
     shared: shared.clusters,
     own: own.clusters,
@@ -128,6 +149,7 @@ function renderNode(cache: MeshCache, node: ProxyNode, encoder: Encoder): Render
     [typeUrls.endpoints, shared.endpoints],
     [typeUrls.listener, listeners],
     [typeUrls.route, shared.routes],
+    ...(shared.names === undefined ? [] : [[typeUrls.nameTable, shared.names] as const]),
   ]);
 }
 
@@ -152,14 +174,14 @@ function byName(resources: readonly RenderedResource[]): ReadonlyMap<string, Ren
 
 function renderShared(
   cache: MeshCache,
-  caller: Caller,
+  caller: Caller & Pick<ProxyNode, "captured">,
   encoder: Encoder,
   before: Shared | undefined,
 ): Shared {
   const { index, targets } = cache;
   const { config } = index.mesh;
   const secrets = caller.kind === "envoy" ? agentSecrets : ads;
-  const { table, uses } = outbound(index, caller);
+  const { tables, listeners, names, uses } = outboundOf(cache, caller);
   const rendered = [...uses].map(([name, use]) => {
     const policy = policyOf(index, use);
     const number = policy === undefined ? -1 : cache.policyNumbers.get(policy);
@@ -169,7 +191,9 @@ function renderShared(
     return known;
   });
   const tunnel = caller.kind === "envoy" ? [tunnelCluster(config.connectTimeoutMs)] : [];
-  const common = [...commonClusters(config), ...tunnel].map((c) =>
+  const [blackHole, resolving] = commonClusters(config);
+  const outside = caller.captured === undefined ? resolving : outboundPassthrough(config);
+  const common = [blackHole, outside, ...tunnel].map((c) =>
     encoder.encode(ClusterSchema, typeUrls.cluster, c, c.name),
   );
   return {
@@ -178,10 +202,34 @@ function renderShared(
       before?.endpoints,
       rendered.map((r) => r.endpoints),
     ),
-    routes: sameOr(before?.routes, [
-      encoder.encode(RouteConfigurationSchema, typeUrls.route, table, table.name ?? ""),
-    ]),
+    routes: sameOr(
+      before?.routes,
+      tables.map((t) => encoder.encode(RouteConfigurationSchema, typeUrls.route, t, t.name ?? "")),
+    ),
+    listeners: listeners.map((l) => encoder.encode(ListenerSchema, typeUrls.listener, l, l.name)),
+    names:
+      names && sameOr(before?.names, [encoder.encode(NameTableSchema, typeUrls.nameTable, names, tableName)]),
   };
+}
+
+/** The one resource of its type. */
+const tableName = "names";
+
+interface Outbounds extends CapturedOutbound {
+  readonly names?: NameTableInit;
+}
+
+function outboundOf(
+  { index, vips }: MeshCache,
+  { captured, ...caller }: Caller & Pick<ProxyNode, "captured">,
+): Outbounds {
+  if (captured !== undefined)
+    return {
+      ...capturedOutbound(index, { ...caller, ...captured }, vips()),
+      names: nameTable(index, caller.namespace, vips()),
+    };
+  const { table, uses } = outbound(index, caller);
+  return { tables: [table], uses, listeners: [] };
 }
 
 function renderTarget(
@@ -202,6 +250,9 @@ function renderTarget(
   };
 }
 
+/** Of a workload that the mesh does not know (yet): refuse what is not proven. */
+const nobodyAsked = { mode: "strict", origin: { object: "" } } as const;
+
 function renderOwn(
   index: MeshIndex,
   node: ProxyNode,
@@ -210,10 +261,23 @@ function renderOwn(
   const { config } = index.mesh;
   const workload = workloadOf(index, node);
   const ports = workload === undefined ? [] : inboundPorts(index, workload);
+  const { captured } = node;
   const listeners = [
-    forwardListener(node, config),
-    ...(node.kind === "envoy" ? [tunnels(config)] : []),
-    ...ports.map((p) => plainListener(node, p, config)),
+    ...(captured === undefined
+      ? [
+          forwardListener(node, config),
+          ...(node.kind === "envoy" ? [tunnels(config)] : []),
+          ...ports.map((p) => plainListener(node, p, config)),
+        ]
+      : [
+          virtualInbound(
+            { kind: node.kind, ...captured },
+            ports,
+            workload?.authentication.all ?? nobodyAsked,
+            config,
+            (p) => inboundFilter(node, p, config),
+          ),
+        ]),
     ...(workload !== undefined && ports.some((p) => p.mtls.mode !== "disable")
       ? [meshListener(node, workload.meshPort, ports, config)]
       : []),
@@ -226,6 +290,7 @@ function renderOwn(
       origin: p.origin,
     }),
   );
+  if (captured !== undefined) clusters.push(inboundPassthroughCluster(config));
   return {
     clusters: clusters.map((c) => encoder.encode(ClusterSchema, typeUrls.cluster, c, c.name)),
     listeners: listeners.map((l) => encoder.encode(ListenerSchema, typeUrls.listener, l, l.name)),

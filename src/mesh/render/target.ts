@@ -64,6 +64,8 @@ export interface TargetQuestion {
   readonly subset: string;
   readonly clientNamespace: string;
   readonly budgeted: boolean;
+  /** Only this workload of them, in place of a subset. */
+  readonly endpoint?: string;
 }
 
 /** What callers of a namespace make of a target: with the same policy it is the same target. */
@@ -83,7 +85,8 @@ export function targetOf(
   policy: DestinationPolicy | undefined,
 ): Target {
   const { service, port, subset, budgeted } = question;
-  const { defined, labels } = subset === "" ? { labels: {} } : subsetOf(policy, subset);
+  const { defined, labels } =
+    subset === "" || question.endpoint !== undefined ? { labels: {} } : subsetOf(policy, subset);
   const around = policy?.ports[port.port] ?? policy?.policy ?? {};
   const own = defined?.ports[port.port] ?? defined?.policy ?? {};
   const merged: TrafficPolicy = { ...around, ...own };
@@ -91,6 +94,7 @@ export function targetOf(
   for (const endpoint of port.endpoints) {
     const workload = index.workloads.get(endpoint.workload);
     if (workload === undefined || !carries(workload.labels, labels)) continue;
+    if (question.endpoint !== undefined && question.endpoint !== endpoint.workload) continue;
     const accepts = mtlsFor(workload.authentication, endpoint.port).mode !== "disable";
     members.push({
       endpoint,

@@ -24,7 +24,11 @@ type Socket = MessageInitShape<typeof TransportSocketSchema>;
 type Source = MessageInitShape<typeof ConfigSourceSchema>;
 type San = MessageInitShape<typeof SubjectAltNameMatcherSchema>;
 
-function common(sans: San[], secrets: Source): MessageInitShape<typeof CommonTlsContextSchema> {
+function common(
+  sans: San[],
+  secrets: Source,
+  alpnProtocols = meshAlpn,
+): MessageInitShape<typeof CommonTlsContextSchema> {
   const version = TlsParameters_TlsProtocol.TLSv1_3;
   return {
     tlsParams: { tlsMinimumProtocolVersion: version, tlsMaximumProtocolVersion: version },
@@ -36,7 +40,7 @@ function common(sans: San[], secrets: Source): MessageInitShape<typeof CommonTls
         validationContextSdsSecretConfig: { name: rootSecret, sdsConfig: secrets },
       },
     },
-    alpnProtocols: meshAlpn,
+    alpnProtocols,
   };
 }
 
@@ -57,8 +61,12 @@ export function upstreamTls(identities: readonly string[], sni: string, secrets:
   };
 }
 
-/** Requires a certificate of one of the trust domains. */
-export function downstreamTls(trustDomains: readonly string[], secrets: Source = ads): Socket {
+/** Requires a certificate of one of the trust domains. `alpn`: what is agreed to, best first. */
+export function downstreamTls(
+  trustDomains: readonly string[],
+  secrets: Source = ads,
+  alpn: string[] = meshAlpn,
+): Socket {
   const sans = trustDomains.map(
     (domain): San => ({
       sanType: uri,
@@ -66,7 +74,7 @@ export function downstreamTls(trustDomains: readonly string[], secrets: Source =
     }),
   );
   const context = create(DownstreamTlsContextSchema, {
-    commonTlsContext: common(sans, secrets),
+    commonTlsContext: common(sans, secrets, alpn),
     requireClientCertificate: true,
   });
   return {

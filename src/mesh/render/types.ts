@@ -15,6 +15,8 @@ export interface ProxyNode {
   /** Its own address, without port. */
   readonly address: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Connections come to it by redirect rules, not by proxy variables; `dual`: over IPv6 too. */
+  readonly captured?: { readonly dual: boolean };
   /** What the proxy can do beyond the first release: `http2`. */
   readonly features: readonly string[];
 }
@@ -28,7 +30,7 @@ export interface RenderedResource {
   readonly bytes: Uint8Array;
 }
 
-/** type URL -> name -> resource. All four types are always present. */
+/** type URL -> name -> resource. The first four types are always present, the names only where they are asked for. */
 export type Rendered = ReadonlyMap<string, ReadonlyMap<string, RenderedResource>>;
 
 export const typeUrls = {
@@ -36,4 +38,5 @@ export const typeUrls = {
   endpoints: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
   listener: "type.googleapis.com/envoy.config.listener.v3.Listener",
   route: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+  nameTable: "type.googleapis.com/istio.networking.nds.v1.NameTable",
 } as const;

@@ -6,6 +6,7 @@ import type {
 } from "../../proto/gen/envoy/config/route/v3/route_components_pb.js";
 import type { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
 import { type Destination, isHttp, type Service, type ServicePort, visibleTo } from "../model/index.ts";
+import { addressesOf, type VirtualAddresses } from "./captured/vip.ts";
 import { applicable, type Caller, rulesFor } from "./compose.ts";
 import { outboundFields, outsideFields, peerFields, tunnelName, tunnelTarget } from "./envoy.ts";
 import { forwardRoutes, outboundCluster, passthroughCluster } from "./names.ts";
@@ -66,13 +67,35 @@ class Builder {
       this.add({ name: `${host}:${defaultHttpPort}`, domains: [host, `${host}:${defaultHttpPort}`], routes });
   }
 
-  finish(): Outbound {
+  /** For captured connections: the port is the connection's, the host names the service. */
+  capturedPort(service: Service, port: ServicePort, addresses: readonly string[]): void {
+    const names = shortForms(
+      { ...service, addresses },
+      this.caller.namespace,
+      this.index.mesh.config.clusterDomain,
+    );
+    this.use(service, port, "", false);
+    this.add({
+      name: `${service.host}:${port.port}`,
+      domains: [...names, ...names.map((n) => `${n}:${port.port}`)],
+      routes: this.routes(service.host, port.port, service),
+      metadata: weftMetadata(service.origin),
+      ...this.peerFields(service),
+    });
+  }
+
+  /** `connect`: CONNECT has a route too. */
+  finish(name = forwardRoutes, connect = true): Outbound {
     const { config } = this.index.mesh;
-    const rest = config.outbound === "allow-any" ? allowAny() : blockAll();
-    this.hosts.push({ ...rest, ...(this.envoy && outsideFields) });
+    const { routes, ...rest } = config.outbound === "allow-any" ? allowAny() : blockAll();
+    this.hosts.push({
+      ...rest,
+      routes: routes.filter((r) => connect || r.match?.pathSpecifier?.case !== "connectMatcher"),
+      ...(this.envoy && outsideFields),
+    });
     const virtualHosts = this.hosts;
     return {
-      table: { name: forwardRoutes, virtualHosts, ...(this.envoy && outboundFields) },
+      table: { name, virtualHosts, ...(this.envoy && outboundFields) },
       uses: this.uses,
     };
   }
@@ -127,7 +150,7 @@ class Builder {
     return outboundCluster(number, d.subset ?? "", d.host);
   }
 
-  private use(service: Service, port: ServicePort, subset: string, budgeted: boolean): void {
+  use(service: Service, port: ServicePort, subset: string, budgeted: boolean): void {
     const name = outboundCluster(port.port, subset, service.host);
     const before = this.uses.get(name)?.budgeted ?? false;
     const clientNamespace = this.caller.namespace;
@@ -150,13 +173,79 @@ export function outbound(index: MeshIndex, caller: Caller): Outbound {
   const builder = new Builder(index, caller);
   for (const service of index.mesh.services)
     if (visibleTo(service.visibility, caller.namespace)) builder.service(service);
+  for (const host of outsideHosts(index, caller)) builder.outside(host);
+  return builder.finish();
+}
+
+/** A table for each port that some service speaks HTTP on, named by its number. */
+export function capturedTables(
+  index: MeshIndex,
+  caller: Caller,
+  vips: ReadonlyMap<string, VirtualAddresses>,
+): { readonly tables: readonly RouteTableInit[]; readonly uses: ReadonlyMap<string, TargetQuestion> } {
+  const builders = new Map<number, Builder>();
+  const at = (port: number): Builder => {
+    const builder = builders.get(port) ?? new Builder(index, caller);
+    builders.set(port, builder);
+    return builder;
+  };
+  const plain = new Builder(index, caller);
+  for (const service of index.mesh.services) {
+    if (!visibleTo(service.visibility, caller.namespace)) continue;
+    for (const port of service.ports) {
+      if (port.protocol === "udp") continue;
+      if (isHttp(port.protocol)) at(port.port).capturedPort(service, port, addressesOf(service, vips));
+      else plain.use(service, port, "", false);
+    }
+  }
+  for (const host of outsideHosts(index, caller)) at(defaultHttpPort).outside(host);
+  const done = [...builders]
+    .sort(([a], [b]) => a - b)
+    .map(([port, builder]) => builder.finish(String(port), false));
+  const uses = new Map([...plain.uses, ...done.flatMap((d) => [...d.uses])]);
+  return { tables: done.map((d) => d.table), uses };
+}
+
+/** Of one endpoint of a headless service: the service's rules by its names, the endpoint itself by any other. */
+export function endpointTable(
+  index: MeshIndex,
+  caller: Caller,
+  service: Service,
+  port: ServicePort,
+  cluster: string,
+): RouteTableInit {
+  const builder = new Builder(index, caller);
+  builder.capturedPort(service, port, []);
+  const own: VirtualHostInit = {
+    name: cluster,
+    domains: ["*"],
+    routes: [
+      {
+        name: "endpoint",
+        match: { pathSpecifier: { case: "prefix", value: "/" } },
+        action: {
+          case: "route",
+          value: { clusterSpecifier: { case: "cluster", value: cluster }, timeout: duration(0) },
+        },
+        metadata: weftMetadata(service.origin),
+      },
+    ],
+  };
+  return {
+    name: cluster,
+    virtualHosts: [...builder.hosts, own],
+    ...(caller.kind === "envoy" && outboundFields),
+  };
+}
+
+/** Hosts that only route objects know. */
+function outsideHosts(index: MeshIndex, caller: Caller): readonly string[] {
   const outside = new Set(
     index.mesh.routes
       .filter((r) => visibleTo(r.visibility, caller.namespace) && !index.services.has(r.host))
       .map((r) => r.host),
   );
-  for (const host of [...outside].sort()) builder.outside(host);
-  return builder.finish();
+  return [...outside].sort();
 }
 
 /** All names by which a caller may mean the service. */
@@ -216,7 +305,14 @@ function noSuchPort(
   };
 }
 
-function allowAny(): VirtualHostInit {
+/** For hosts that nothing else is for. */
+interface RestInit {
+  readonly name: string;
+  readonly domains: string[];
+  readonly routes: RouteInit[];
+}
+
+function allowAny(): RestInit {
   return {
     name: "allow_any",
     domains: ["*"],
@@ -235,7 +331,7 @@ function allowAny(): VirtualHostInit {
 }
 
 /** MeshConfig outboundTrafficPolicy REGISTRY_ONLY. */
-function blockAll(): VirtualHostInit {
+function blockAll(): RestInit {
   const refuse = (match: RouteInit["match"]): RouteInit => ({
     name: "block_all",
     ...(match && { match }),

@@ -14,6 +14,8 @@ export interface XdsClientOptions extends Omit<ClientOptions, "plan"> {
   readonly variant?: "delta" | "sotw";
   readonly node: NodeIdentity;
   readonly rng: Rng;
+  /** Ask for the names too. Default false. */
+  readonly names?: boolean;
 }
 
 const name = "ads";
@@ -26,6 +28,7 @@ export function createXdsClient(options: XdsClientOptions): XdsClient {
     everything: new Map([
       [typeUrl.cluster, name],
       [typeUrl.listener, name],
+      ...(options.names === true ? ([[typeUrl.nameTable, name]] as const) : []),
     ]),
     feedOf: (reference) => (reference.typeUrl === typeUrl.secret ? undefined : name),
     open: (_name, host) =>

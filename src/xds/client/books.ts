@@ -48,7 +48,7 @@ class TypeBooks {
 }
 
 /** All types that a proxy takes: those that name others come before what they name. */
-const clientTypes: readonly string[] = [...pushOrder, typeUrl.secret];
+const clientTypes: readonly string[] = [...pushOrder, typeUrl.nameTable, typeUrl.secret];
 
 export class Books {
   private readonly types = new Map<string, TypeBooks>();
@@ -192,7 +192,8 @@ export class Books {
 
   /** Everything that runs, as updates in push order, for the last good snapshot; secrets are not kept. */
   snapshot(): ConfigUpdate[] {
-    return pushOrder.map((url) => ({
+    const named = this.types.get(typeUrl.nameTable)?.everything !== undefined ? [typeUrl.nameTable] : [];
+    return [...pushOrder, ...named].map((url) => ({
       typeUrl: url,
       added: [...(this.types.get(url)?.resources ?? [])].map(([name, any]) => ({
         name,

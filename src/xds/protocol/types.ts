@@ -29,6 +29,8 @@ export const typeUrl = {
   endpoints: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
   listener: "type.googleapis.com/envoy.config.listener.v3.Listener",
   route: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+  /** Istio's; what the DNS of a captured workload knows. */
+  nameTable: "type.googleapis.com/istio.networking.nds.v1.NameTable",
   secret: "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
 } as const;
 
@@ -56,6 +58,8 @@ export function shortTypeName(url: string): string {
       return "RDS";
     case typeUrl.secret:
       return "SDS";
+    case typeUrl.nameTable:
+      return "NDS";
     default:
       return url.slice(url.lastIndexOf(".") + 1);
   }
