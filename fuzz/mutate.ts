@@ -1,8 +1,8 @@
 import type { Rng } from "../src/base/index.ts";
 import { bytesOf } from "../src/testkit/http1-trace.ts";
 
-/** Pieces that parsers disagree about. */
-const words = [
+/** Pieces that HTTP/1.1 parsers disagree about. */
+const http1Words: readonly Uint8Array[] = [
   "\r\n",
   "\n",
   "\r",
@@ -36,7 +36,8 @@ const words = [
 const below = (rng: Rng, n: number): number => rng.int(n);
 const join = (...parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(Buffer.concat(parts));
 
-type Mutator = (rng: Rng, bytes: Uint8Array, corpus: readonly Uint8Array[]) => Uint8Array;
+type Bytes = readonly Uint8Array[];
+type Mutator = (rng: Rng, bytes: Uint8Array, corpus: Bytes, words: Bytes) => Uint8Array;
 
 function span(rng: Rng, bytes: Uint8Array): readonly [number, number] {
   const from = below(rng, bytes.length + 1);
@@ -45,11 +46,11 @@ function span(rng: Rng, bytes: Uint8Array): readonly [number, number] {
 
 const mutators: readonly Mutator[] = [
   // Put a telling piece somewhere, or in place of something.
-  (rng, b) => {
+  (rng, b, _corpus, words) => {
     const at = below(rng, b.length + 1);
     return join(b.subarray(0, at), words[below(rng, words.length)]!, b.subarray(at));
   },
-  (rng, b) => {
+  (rng, b, _corpus, words) => {
     const [from, to] = span(rng, b);
     return join(b.subarray(0, from), words[below(rng, words.length)]!, b.subarray(to));
   },
@@ -106,9 +107,11 @@ const mutators: readonly Mutator[] = [
   },
 ];
 
-/** A seed of the corpus after zero to four mutations. */
-export function mutate(rng: Rng, corpus: readonly Uint8Array[]): Uint8Array {
+/** A seed of the corpus after zero to four mutations, some of which put in one of `words`. */
+export function mutate(rng: Rng, corpus: Bytes, words: Bytes = http1Words): Uint8Array {
   let bytes = corpus[below(rng, corpus.length)]!;
-  for (let n = below(rng, 5); n > 0; n--) bytes = mutators[below(rng, mutators.length)]!(rng, bytes, corpus);
+  for (let n = below(rng, 5); n > 0; n--) {
+    bytes = mutators[below(rng, mutators.length)]!(rng, bytes, corpus, words);
+  }
   return bytes;
 }

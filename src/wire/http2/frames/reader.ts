@@ -24,6 +24,7 @@ const atPadLength = 4;
 const atIgnored = 5;
 /** A held piece larger than this is not kept for the next. */
 const keptBytes = 256;
+const firstRoom = 64;
 
 /**
  * Reads frames out of a stream of bytes. Fed in any pieces it calls the handler with the same events (DATA may
@@ -129,12 +130,17 @@ export class FrameReader {
     return next;
   }
 
-  /** Collects until `whole` octets are held. */
+  /** Collects until `whole` octets are held. Room is made for what came, not for what was announced. */
   private hold(bytes: Uint8Array, at: number, end: number, whole: number): number {
-    if (this.held.length < whole) this.held = new Uint8Array(whole);
     const next = Math.min(end, at + whole - this.heldLength);
+    const need = this.heldLength + next - at;
+    if (need > this.held.length) {
+      const room = new Uint8Array(Math.min(whole, Math.max(need, 2 * this.held.length, firstRoom)));
+      room.set(this.held.subarray(0, this.heldLength));
+      this.held = room;
+    }
     this.held.set(bytes.subarray(at, next), this.heldLength);
-    this.heldLength += next - at;
+    this.heldLength = need;
     return next;
   }
 

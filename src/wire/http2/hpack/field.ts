@@ -24,7 +24,8 @@ export function nameFault(name: string): string {
   if (name.charCodeAt(0) === 58) return pseudo.has(name) ? "" : "unknown pseudo-header field";
   for (let i = 0; i < name.length; i++) {
     const c = name.charCodeAt(i);
-    if (lowerToken[c] !== c) return "field name is not a lower-case token";
+    // NUL is no token, though the table gives 0 for it.
+    if (lowerToken[c] !== c || c === 0) return "field name is not a lower-case token";
   }
   return connectionSpecific.has(name) ? "connection-specific field" : "";
 }
