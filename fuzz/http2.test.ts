@@ -51,6 +51,8 @@ function writtenAgain(trace: FrameTrace): void {
       case "data": {
         const data = text(event["text"]);
         if (event["padding"] !== 0 || event["length"] !== data.length) return false;
+        // Without what stood between them they might be too many in a row.
+        if (data.length === 0 && event["endStream"] === false) return false;
         writer.data(event.streamId, data, 0, data.length, event["endStream"] as boolean);
         return true;
       }
