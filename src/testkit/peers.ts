@@ -63,3 +63,19 @@ export function ensureGoProgram(folder: string, name: string): string | undefine
   });
   return done.exitCode === 0 ? binary : missing(name, done.stderr.toString().trim());
 }
+
+/** A Go tool from its module at a pinned version, built into .cache/go on first use. */
+export function ensureGoTool(name: string, module: string, version: string): string | undefined {
+  const go = Bun.which("go", { PATH: `${process.env["PATH"]}:/usr/local/go/bin` });
+  if (go === null) return missing(name, "install Go");
+  const dir = join(root, ".cache/go", `${name}-${version}`);
+  const binary = join(dir, name);
+  if (existsSync(binary)) return binary;
+  mkdirSync(dir, { recursive: true });
+  const done = Bun.spawnSync([go, "install", `${module}@${version}`], {
+    env: { ...process.env, GOBIN: dir },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  return done.exitCode === 0 ? binary : missing(name, done.stderr.toString().trim());
+}
