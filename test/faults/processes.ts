@@ -33,8 +33,10 @@ export interface Mesh {
   startDev(...flags: readonly string[]): Promise<void>;
   /** SIGKILL to what startDev started. */
   killDev(): Promise<void>;
+  /** Where clients find the API server. */
+  readonly kubeconfig: string;
   /** Starts `weft run` for the load application; resolves when the API server is told that it is ready. */
-  add(service: string, version: string): Promise<Member>;
+  add(service: string, version: string, ...flags: readonly string[]): Promise<Member>;
   /** Process id of API server and control plane. */
   readonly pid: number;
   /** The ends of all logs, for a failure's text; default 3,000 characters each. */
@@ -56,7 +58,7 @@ class Processes implements Mesh {
   private readonly victim: Victim;
   private api: Bun.Subprocess | undefined;
   readonly dir = mkdtempSync(join(tmpdir(), "weft-faults-"));
-  private readonly kubeconfig = join(this.dir, "data/kubeconfig");
+  readonly kubeconfig = join(this.dir, "data/kubeconfig");
   private readonly names = new Set<string>();
   private readonly members: Member[] = [];
   private dev: Bun.Subprocess | undefined;
@@ -129,7 +131,7 @@ class Processes implements Mesh {
     await victim?.exited;
   }
 
-  async add(service: string, version: string): Promise<Member> {
+  async add(service: string, version: string, ...flags: readonly string[]): Promise<Member> {
     const name = `${service}-${version}`;
     const start = (): Bun.Subprocess =>
       this.spawn(name, [
@@ -145,6 +147,7 @@ class Processes implements Mesh {
           "9080",
         ],
         ...["--concurrency", "1", "--ready-path", "/healthz", "--state-dir", join(this.dir, "state", name)],
+        ...flags,
         ...["--", process.execPath, join(import.meta.dir, "load.ts"), service, version],
       ]);
     const process_ = start();

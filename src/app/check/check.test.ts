@@ -96,12 +96,14 @@ describe("instances", () => {
       result: "warning",
       detail: "not connected: b.default",
     });
-    const refused = sync("a", { LDS: { state: "STALE", resources: 1, refused: "no such field" } });
+    const refused = sync("a", {
+      LDS: { state: "STALE", resources: 1, pushes: 1, refusals: 1, refused: "no such field" },
+    });
     expect(checkProxies(two, [refused, sync("b")])[1]).toMatchObject({
       result: "error",
       detail: "a refuses LDS: no such field",
     });
-    const behind = sync("a", { EDS: { state: "STALE", resources: 1 } });
+    const behind = sync("a", { EDS: { state: "STALE", resources: 1, pushes: 1, refusals: 0 } });
     expect(checkProxies(two, [behind, sync("b")])[1]).toMatchObject({
       result: "warning",
       detail: "behind: a",

@@ -6,7 +6,7 @@ import type { ControlPlane } from "../../mesh/control/index.ts";
 import { trustedHost, urlOf } from "../../proxy/admin/index.ts";
 import type { GrpcServer } from "../../wire/grpc/index.ts";
 import { shortTypeName } from "../../xds/protocol/index.ts";
-import type { XdsServer } from "../../xds/server/index.ts";
+import type { TypeStatus, XdsServer } from "../../xds/server/index.ts";
 
 /** Tokens of this account (of the root namespace) for this audience are good for these pages and nothing else. */
 export const debugAccount = "weft-debug";
@@ -39,9 +39,26 @@ export interface ProxySync {
   /** Milliseconds since the epoch. */
   readonly connectedAt: number;
   /** CDS, EDS, LDS, RDS -> state. */
-  readonly types: Readonly<
-    Record<string, { readonly state: string; readonly resources: number; readonly refused?: string }>
-  >;
+  readonly types: Readonly<Record<string, TypeSync>>;
+}
+
+export interface TypeSync {
+  readonly state: string;
+  readonly resources: number;
+  /** Responses sent on this stream, and those of them that were refused. */
+  readonly pushes: number;
+  readonly refusals: number;
+  /** What the proxy says against what it refuses now. */
+  readonly refused?: string;
+  /** The resources that it means; all of the response where it names none. */
+  readonly refusedNames?: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly refusedAt?: number;
+}
+
+function typeSync({ state, resources, pushes, refusals, nack }: TypeStatus): TypeSync {
+  const refused = nack && { refused: nack.message, refusedNames: nack.names, refusedAt: nack.at };
+  return { state, resources, pushes, refusals, ...refused };
 }
 
 export function proxySyncs(xds: Pick<XdsServer, "status">): readonly ProxySync[] {
@@ -53,12 +70,7 @@ export function proxySyncs(xds: Pick<XdsServer, "status">): readonly ProxySync[]
     version: String(p.metadata["WEFT_VERSION"] ?? p.userAgent),
     address: p.address,
     connectedAt: p.connectedAt,
-    types: Object.fromEntries(
-      p.types.map((t) => [
-        shortTypeName(t.typeUrl),
-        { state: t.state, resources: t.resources, ...(t.nack ? { refused: t.nack.message } : {}) },
-      ]),
-    ),
+    types: Object.fromEntries(p.types.map((t) => [shortTypeName(t.typeUrl), typeSync(t)])),
   }));
 }
 

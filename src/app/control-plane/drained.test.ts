@@ -18,6 +18,8 @@ const type = (url: string, state: SyncState, more: Partial<TypeStatus> = {}): Ty
   state,
   resources: 1,
   sentAt: 100,
+  pushes: 1,
+  refusals: 0,
   ...more,
 });
 const nack = (at: number): Partial<TypeStatus> => ({ nack: { message: "no", names: [], at } });

@@ -64,8 +64,8 @@ describe("relay", () => {
       added: [resource("a", "2"), resource("b", "2"), resource("c", "1")],
       removed: [],
     });
-    relay.onNack(node, typeUrl.listener, { names: ["a", "c"], message: "no" });
-    relay.onAck(node, typeUrl.listener, new Map([["b", "2"]]));
+    // One answer for the whole response: what it does not name was taken.
+    relay.onNack(node, typeUrl.listener, { names: ["a", "c"], message: "no" }, new Map([["b", "2"]]));
     expect((await second).errors).toEqual([
       { name: "a", message: "no" },
       { name: "c", message: "no" },
@@ -82,7 +82,7 @@ describe("relay", () => {
       removed: [],
     });
     expect(errors).toEqual([]);
-    relay.onNack(node, typeUrl.cluster, { names: ["a"], message: "no" });
+    relay.onNack(node, typeUrl.cluster, { names: ["a"], message: "no" }, new Map());
     expect(await late).toEqual([{ name: "a", message: "no" }]);
   });
 

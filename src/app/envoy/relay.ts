@@ -188,6 +188,11 @@ export class Relay implements ConfigSink, ResourceSource {
   }
 
   onAck(_: NodeInfo, url: string, versions: ReadonlyMap<string, string>): void {
+    this.runs(url, versions);
+  }
+
+  /** What Envoy has by now, as far as it is waited for. */
+  private runs(url: string, versions: ReadonlyMap<string, string>): void {
     this.acked.set(url, new Map(versions));
     for (const w of [...this.waiting]) {
       if (w.typeUrl !== url) continue;
@@ -196,8 +201,11 @@ export class Relay implements ConfigSink, ResourceSource {
     }
   }
 
-  /** What was refused is not what a restarted Envoy should begin with: the version before comes back. */
-  onNack(_: NodeInfo, url: string, { names, message }: Nack): void {
+  /**
+   * What was refused is not what a restarted Envoy should begin with: the version before comes back. The rest of the
+   * response it took.
+   */
+  onNack(_: NodeInfo, url: string, { names, message }: Nack, versions: ReadonlyMap<string, string>): void {
     this.refused++;
     for (const w of [...this.waiting]) {
       if (w.typeUrl !== url) continue;
@@ -208,7 +216,7 @@ export class Relay implements ConfigSink, ResourceSource {
         if (before === undefined) this.resourcesOf(url).delete(name);
         else this.resourcesOf(url).set(name, before);
       }
-      if (w.open.size === 0) w.done();
     }
+    this.runs(url, versions);
   }
 }

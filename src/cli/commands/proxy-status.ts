@@ -1,4 +1,4 @@
-import type { ProxySync } from "../../app/control-plane/index.ts";
+import type { ProxySync, TypeSync } from "../../app/control-plane/index.ts";
 import { askDebug, planeRecord } from "../../app/debug/index.ts";
 import { Problem } from "../../app/problem/index.ts";
 import { openSession } from "../client.ts";
@@ -9,6 +9,15 @@ import { age, encodeData, formatOf, table } from "../output.ts";
 export interface ProxyStatusFlags extends ClientFlags {
   readonly output?: string;
   readonly noHeaders?: boolean;
+}
+
+/** Names at which a line ends. */
+const mostNames = 5;
+
+/** The refused resources; where a proxy names none it may mean any of many. */
+function named({ refusedNames = [] }: TypeSync): string {
+  const shown = refusedNames.slice(0, mostNames).join(", ");
+  return refusedNames.length > mostNames ? `${shown} and ${refusedNames.length - mostNames} more` : shown;
 }
 
 const types = ["CDS", "LDS", "EDS", "RDS"] as const;
@@ -45,5 +54,7 @@ export async function proxyStatus(this: CliContext, flags: ProxyStatusFlags): Pr
   for (const p of proxies)
     for (const [type, state] of Object.entries(p.types))
       if (state.refused)
-        this.process.stderr.write(`${this.talk.red(`${p.workload} refuses ${type}`)}: ${state.refused}\n`);
+        this.process.stderr.write(
+          `${this.talk.red(`${p.workload} refuses ${type}`)} ${named(state)}: ${state.refused}\n`,
+        );
 }

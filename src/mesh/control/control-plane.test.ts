@@ -330,10 +330,15 @@ describe("createControlPlane()", () => {
       return status.conditions.find((c) => c.type === "Programmed");
     };
     expect(programmed()?.status).toBe("True");
-    rig.plane.source.onNack!(me, typeUrl.route, {
-      names: [...routes.keys()],
-      message: "http_proxy: cannot compile",
-    });
+    rig.plane.source.onNack!(
+      me,
+      typeUrl.route,
+      {
+        names: [...routes.keys()],
+        message: "http_proxy: cannot compile",
+      },
+      new Map(),
+    );
     await rig.pass(900);
     expect(programmed()?.status).toBe("False");
     expect(programmed()?.message).toContain("spec.http[0]");
@@ -345,6 +350,68 @@ describe("createControlPlane()", () => {
     rig.plane.source.onAck!(me, typeUrl.route, new Map([...routes].map(([name, r]) => [name, r.version])));
     await rig.pass(900);
     expect(programmed()?.status).toBe("True");
+  });
+
+  test("where a proxy says only that a table is wrong, what is new in it is to blame, or what it quotes", async () => {
+    const rig = await start(two());
+    const put = (name: string, regex: string) =>
+      rig.kube.put(refs.virtualService, {
+        apiVersion: "networking.istio.io/v1",
+        kind: "VirtualService",
+        metadata: { name, namespace: "default" },
+        spec: {
+          hosts: [`${name}.test`],
+          http: [{ match: [{ uri: { regex } }], directResponse: { status: 418 } }],
+        },
+      });
+    const programmed = (name: string) => {
+      const status = rig.kube.get(refs.virtualService, "default", name)?.status as {
+        conditions: { type: string; status: string }[];
+      };
+      return status.conditions.find((c) => c.type === "Programmed")?.status;
+    };
+    put("older", "/a+");
+    await rig.pass(1_000);
+    const me = node("reviews-v1-a");
+    const routes = () => rig.plane.source.resources(me, typeUrl.route)!;
+    const versions = new Map([...routes()].map(([name, r]) => [name, r.version]));
+    rig.plane.source.onAck!(me, typeUrl.route, versions);
+    put("newer", "/b+");
+    await rig.pass(1_000);
+    const refuse = (message: string) =>
+      rig.plane.source.onNack!(me, typeUrl.route, { names: [...routes().keys()], message }, new Map());
+    refuse("pattern too large");
+    await rig.pass(900);
+    expect([programmed("older"), programmed("newer")]).toEqual(["True", "False"]);
+    refuse("no argument for repetition operator in /a+");
+    await rig.pass(900);
+    expect([programmed("older"), programmed("newer")]).toEqual(["False", "True"]);
+  });
+
+  test("a refused listener is told in its Service, among the conditions of others", async () => {
+    const rig = await start(two());
+    const me = node("reviews-v1-a");
+    const listeners = rig.plane.source.resources(me, typeUrl.listener)!;
+    const name = [...listeners.keys()].find((n) => n.startsWith("inbound_"))!;
+    const service = rig.kube.get(refs.service, "default", "reviews")!;
+    const other = { type: "example.com/Other", status: "True", reason: "R", message: "m" };
+    rig.kube.put(refs.service, { ...service, status: { conditions: [other] } });
+    await rig.pass(1_000);
+    const conditions = () =>
+      (rig.kube.get(refs.service, "default", "reviews")!.status as { conditions: object[] }).conditions;
+    expect(conditions()).toEqual([other]);
+    const nack = { names: [name], message: `${name}: address in use` };
+    rig.plane.source.onNack!(me, typeUrl.listener, nack, new Map());
+    await rig.pass(900);
+    expect(conditions()).toMatchObject([
+      other,
+      { type: "weft.dev/Programmed", status: "False", message: expect.stringContaining("address in use") },
+    ]);
+    rig.plane.source.onAck!(me, typeUrl.listener, new Map([[name, listeners.get(name)!.version]]));
+    await rig.pass(900);
+    expect(conditions()).toMatchObject([other, { type: "weft.dev/Programmed", status: "True" }]);
+    await rig.pass(5_000);
+    expect(rig.kube.patches.filter((p) => p.name === "reviews").length).toBe(2);
   });
 
   test("kinds that the server does not know count as empty", async () => {

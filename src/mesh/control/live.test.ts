@@ -163,7 +163,7 @@ describe("from a write to the proxy", () => {
     });
     await client.apply(refs.virtualService, route("7s"));
     const status = (await events).status as { conditions: { type: string; message: string }[] };
-    expect(clock.now() - began).toBeLessThan(1500);
+    expect(clock.now() - began).toBeLessThan(1000);
     expect(status.conditions.find((c) => c.type === "Programmed")?.message).toContain("spec.http[0]");
     // What `weft proxy-status` shows, and nothing is sent again until the object changes.
     const routes = () => xds.status()[0]?.types.find((t) => t.typeUrl === typeUrl.route);

@@ -22,6 +22,11 @@ export interface WrittenStatus {
   }[];
 }
 
+/** What is ours in a status that others keep too. */
+export interface GuestStatus {
+  readonly conditions: readonly Omit<WrittenCondition, "observedGeneration">[];
+}
+
 const levels: Readonly<Record<Severity, "ERROR" | "WARNING" | "INFO">> = {
   error: "ERROR",
   warning: "WARNING",
@@ -47,6 +52,28 @@ function programmed(
     reason: "RefusedByProxy",
     message: cut(`${where}${first.node}${more}: ${first.message}`),
   };
+}
+
+/** Condition of ours in a status that belongs to others: Kubernetes' rule for such names. */
+const guestCondition = "weft.dev/Programmed";
+
+/**
+ * The status of an object whose status others keep too (a Service): theirs with a condition of ours, which is there
+ * from the first refusal on. Undefined: there is nothing to say.
+ */
+export function guestStatus(
+  refusals: readonly Refusal[],
+  before: unknown,
+  nowIso: string,
+): GuestStatus | undefined {
+  const conditions = (before as Partial<GuestStatus> | undefined)?.conditions;
+  const all = Array.isArray(conditions) ? conditions : [];
+  const old = all.find((c) => c.type === guestCondition);
+  if (refusals.length === 0 && old === undefined) return undefined;
+  const now = { ...programmed(refusals), type: guestCondition };
+  const since = old?.status === now.status ? old.lastTransitionTime : nowIso;
+  const others = all.filter((c) => c.type !== guestCondition);
+  return { conditions: [...others, { ...now, lastTransitionTime: since }] };
 }
 
 /** Istio's validationMessages have no place for field and text, so they stand in a condition. */

@@ -1,5 +1,11 @@
 /** NACKs of proxies, by the object that caused what they refuse. */
-import { type EncodedResource, type Nack, type NodeInfo, shortTypeName } from "../../xds/protocol/index.ts";
+import {
+  type EncodedResource,
+  type Nack,
+  type NodeInfo,
+  shortTypeName,
+  typeUrl,
+} from "../../xds/protocol/index.ts";
 import { ownersOf } from "./owners.ts";
 
 export interface Refusal {
@@ -17,6 +23,8 @@ interface Entry extends Refusal {
 export class Refusals {
   /** node -> type URL -> what it refuses now. */
   private readonly nodes = new Map<NodeInfo, Map<string, readonly Entry[]>>();
+  /** Route tables that a node took: where it only says that a new one is wrong, what is new in it is to blame. */
+  private readonly tables = new WeakMap<NodeInfo, Map<string, EncodedResource>>();
 
   /** `resources`: what the node was sent of the type. */
   nack(node: NodeInfo, url: string, nack: Nack, resources: ReadonlyMap<string, EncodedResource>): void {
@@ -24,7 +32,7 @@ export class Refusals {
       const resource = resources.get(name);
       if (resource === undefined) return [];
       const message = `${shortTypeName(url)} ${nack.message}`;
-      return ownersOf(resource, nack.message).map((o) => ({
+      return ownersOf(resource, nack.message, this.tables.get(node)?.get(name)).map((o) => ({
         resource: name,
         object: o.object,
         field: o.field,
@@ -45,6 +53,7 @@ export class Refusals {
     versions: ReadonlyMap<string, string>,
     resources: ReadonlyMap<string, EncodedResource>,
   ): boolean {
+    if (url === typeUrl.route) this.took(node, versions, resources);
     const types = this.nodes.get(node);
     const entries = types?.get(url);
     if (types === undefined || entries === undefined) return false;
@@ -52,6 +61,20 @@ export class Refusals {
     if (still.length === 0) types.delete(url);
     else types.set(url, still);
     return still.length !== entries.length;
+  }
+
+  private took(
+    node: NodeInfo,
+    versions: ReadonlyMap<string, string>,
+    resources: ReadonlyMap<string, EncodedResource>,
+  ): void {
+    const tables = this.tables.get(node) ?? new Map<string, EncodedResource>();
+    for (const [name, version] of versions) {
+      const table = resources.get(name);
+      if (table?.version === version) tables.set(name, table);
+    }
+    for (const name of tables.keys()) if (!versions.has(name)) tables.delete(name);
+    this.tables.set(node, tables);
   }
 
   forget(node: NodeInfo): boolean {

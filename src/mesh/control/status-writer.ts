@@ -10,7 +10,7 @@ import {
 } from "../../kube/client/index.ts";
 import type { ObjectStatus } from "../translate/index.ts";
 import { limits } from "./limits.ts";
-import { type WrittenStatus, writtenStatus } from "./object-status.ts";
+import { type GuestStatus, guestStatus, type WrittenStatus, writtenStatus } from "./object-status.ts";
 import type { Refusal } from "./refusals.ts";
 
 export interface StatusWriterOptions {
@@ -28,23 +28,20 @@ interface Wanted {
   tries: number;
 }
 
-/** Kinds that have a status of this shape. */
+/** Kinds that have a status of Istio's shape, and Service, in whose status only a refusal is told. */
 const writable: ReadonlyMap<string, KindRef> = new Map(
-  [refs.virtualService, refs.destinationRule, refs.peerAuthentication, refs.serviceProfile].map((ref) => [
-    ref.kind,
-    ref,
-  ]),
+  [refs.virtualService, refs.destinationRule, refs.peerAuthentication, refs.serviceProfile, refs.service].map(
+    (ref) => [ref.kind, ref],
+  ),
 );
 
 /** Without times: those alone are no change. */
-const essence = (status: WrittenStatus | undefined): unknown =>
-  status === undefined
-    ? undefined
-    : {
-        ...status,
-        conditions: (status.conditions ?? []).map(({ lastTransitionTime: _time, ...rest }) => rest),
-        validationMessages: status.validationMessages ?? [],
-      };
+const essence = (status: Partial<WrittenStatus> | GuestStatus | undefined): unknown => {
+  if (status === undefined) return undefined;
+  const conditions = (status.conditions ?? []).map(({ lastTransitionTime: _time, ...rest }) => rest);
+  const messages = "validationMessages" in status ? status.validationMessages : undefined;
+  return { ...status, conditions, validationMessages: messages ?? [] };
+};
 
 export class StatusWriter {
   private readonly options: StatusWriterOptions;
@@ -87,7 +84,7 @@ export class StatusWriter {
   }
 
   /** What is to be written now; undefined: nothing. */
-  private due(key: string, wanted: Wanted): WrittenStatus | undefined {
+  private due(key: string, wanted: Wanted): WrittenStatus | GuestStatus | undefined {
     const { namespace, name } = wanted.judged.ref;
     const object = this.options.current(wanted.ref, namespace, name);
     if (object === undefined) return undefined;
@@ -95,12 +92,17 @@ export class StatusWriter {
     if ((object.metadata.generation ?? 0) !== wanted.judged.generation) return undefined;
     const before = object.status as WrittenStatus | undefined;
     const iso = new Date(this.options.clock.wall()).toISOString();
-    const status = writtenStatus(wanted.judged, wanted.refusals, before, iso);
+    const status =
+      wanted.ref === refs.service
+        ? guestStatus(wanted.refusals, before, iso)
+        : writtenStatus(wanted.judged, wanted.refusals, before, iso);
+    if (status === undefined) return undefined;
     const now = essence(status);
     const last = this.written.get(key);
     if (last !== undefined && last.uid === object.metadata.uid && sameJson(last.essence, now))
       return undefined;
-    return sameJson(essence(before), now) ? undefined : status;
+    const there = wanted.ref === refs.service ? { conditions: before?.conditions ?? [] } : before;
+    return sameJson(essence(there), now) ? undefined : status;
   }
 
   private takeToken(): boolean {

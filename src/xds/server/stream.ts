@@ -96,7 +96,7 @@ export class AdsStream<Request> {
         names: nack.names,
         reason: nack.message,
       });
-      source.onNack?.(this.node, type.typeUrl, nack);
+      source.onNack?.(this.node, type.typeUrl, nack, type.subscription.versions);
     }
   }
 

@@ -16,6 +16,8 @@ export class TypeState<Request> {
   private sentAt: number | undefined;
   private ackedAt: number | undefined;
   private refusedAt = 0;
+  private pushes = 0;
+  private refusals = 0;
 
   constructor(typeUrl: string, subscription: Subscription<Request>) {
     this.typeUrl = typeUrl;
@@ -35,6 +37,7 @@ export class TypeState<Request> {
 
   sent(at: number, late: Timer): void {
     this.sentAt = at;
+    this.pushes++;
     this.overdue = false;
     this.late = late;
   }
@@ -43,7 +46,10 @@ export class TypeState<Request> {
     this.late?.cancel();
     this.overdue = false;
     if (nack === undefined) this.ackedAt = at;
-    else this.refusedAt = at;
+    else {
+      this.refusedAt = at;
+      this.refusals++;
+    }
   }
 
   close(): void {
@@ -65,6 +71,8 @@ export class TypeState<Request> {
       resources: this.subscription.versions.size,
       ...(this.sentAt === undefined ? {} : { sentAt: this.sentAt }),
       ...(this.ackedAt === undefined ? {} : { ackedAt: this.ackedAt }),
+      pushes: this.pushes,
+      refusals: this.refusals,
       ...(nack === undefined ? {} : { nack: { ...nack, at: this.refusedAt } }),
     };
   }

@@ -15,7 +15,8 @@ export interface ResourceSource {
   onDisconnect?(node: NodeInfo): void;
   /** `versions`: what the node has of the type now, by name. */
   onAck?(node: NodeInfo, typeUrl: string, versions: ReadonlyMap<string, string>): void;
-  onNack?(node: NodeInfo, typeUrl: string, nack: Nack): void;
+  /** `versions`: as of onAck; what else was in the refused response is among them. */
+  onNack?(node: NodeInfo, typeUrl: string, nack: Nack, versions: ReadonlyMap<string, string>): void;
 }
 
 /** As istioctl's proxy-status: NOT SENT where there was nothing to send, STALE while an ACK is awaited or refused. */
@@ -29,6 +30,9 @@ export interface TypeStatus {
   /** Wall clock, ms since the epoch; absent: never. */
   readonly sentAt?: number;
   readonly ackedAt?: number;
+  /** Responses sent on this stream, and how many of them were refused: neither grows while nothing changes. */
+  readonly pushes: number;
+  readonly refusals: number;
   /** The last refusal, until a later ACK. */
   readonly nack?: Nack & { readonly at: number };
 }
