@@ -1,5 +1,6 @@
 export { type Authority, isAuthority, normalizeHost, parseAuthority } from "./authority.ts";
 export { fieldValueChar, hexValue, isFieldValue, isToken, lowerToken, targetChar } from "./chars.ts";
+export { parseContentLength } from "./content-length.ts";
 export {
   appendHeader,
   getAllHeaders,
@@ -13,3 +14,4 @@ export {
 export { type Latin1Target, latin1 } from "./latin1.ts";
 export { defaultPathOptions, normalizePath, type PathOptions } from "./path.ts";
 export { parseTarget, resolveTarget, type Target, type TargetForm } from "./target.ts";
+export { isForbiddenTrailer } from "./trailers.ts";

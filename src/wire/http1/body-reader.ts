@@ -1,4 +1,4 @@
-import { type HeaderList, hexValue, latin1, lowerToken } from "../http/index.ts";
+import { type HeaderList, hexValue, isForbiddenTrailer, latin1, lowerToken } from "../http/index.ts";
 import { errors } from "./errors.ts";
 import { headFields } from "./head-fields.ts";
 import { HeadReader } from "./head-reader.ts";
@@ -33,26 +33,7 @@ const quote = 34;
 const backslash = 92;
 const maxSizeDigits = 16;
 
-/** Trailers that would speak for the message's framing, routing or identity (RFC 9110 section 6.5.1). */
-const forbiddenTrailers = new Set([
-  "transfer-encoding",
-  "content-length",
-  "host",
-  "authorization",
-  "proxy-authorization",
-  "te",
-  "connection",
-  "keep-alive",
-  "upgrade",
-  "trailer",
-  "set-cookie",
-  "cookie",
-  "content-encoding",
-  "content-type",
-  "expect",
-]);
-const forbidden = (name: string): boolean =>
-  forbiddenTrailers.has(name) || name.startsWith("x-forwarded-") || name.includes("_");
+const forbidden = (name: string): boolean => isForbiddenTrailer(name) || name.includes("_");
 
 interface BodyHandler {
   onData(chunk: Uint8Array): void;

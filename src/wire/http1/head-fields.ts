@@ -1,4 +1,4 @@
-import type { HeaderList } from "../http/index.ts";
+import { type HeaderList, parseContentLength } from "../http/index.ts";
 import { errors } from "./errors.ts";
 import type { HeadReader } from "./head-reader.ts";
 import { marks, marksPerField } from "./head-scanner.ts";
@@ -69,7 +69,7 @@ export class HeadFields {
         return;
       case contentLengthField:
         if (this.contentLength !== -1) this.fail(errors.contentLengthRepeated);
-        this.contentLength = parseLength(value);
+        this.contentLength = parseContentLength(value);
         if (this.contentLength === -1) this.fail(errors.contentLength);
         return;
       case transferEncodingField:
@@ -117,16 +117,3 @@ export class HeadFields {
 
 /** The one of this thread: a head is read in one go. */
 export const headFields = new HeadFields();
-
-/** Decimal digits, at most 19 and below 2^53; -1 for all else. */
-function parseLength(value: string): number {
-  const digits = value.length;
-  if (digits === 0 || digits > 19) return -1;
-  let length = 0;
-  for (let i = 0; i < digits; i++) {
-    const c = value.charCodeAt(i);
-    if (c < 48 || c > 57) return -1;
-    length = length * 10 + c - 48;
-  }
-  return length <= Number.MAX_SAFE_INTEGER ? length : -1;
-}
