@@ -37,6 +37,9 @@ describe("definitions for a real cluster", () => {
       for (const value of (node["enum"] as readonly unknown[] | undefined) ?? [])
         if (typeof value !== (node.type === "integer" ? "number" : node.type))
           bad.push(`${path}: enum ${value}`);
+      const { default: filled, enum: values } = node;
+      if (filled !== undefined && Array.isArray(values) && !values.includes(filled))
+        bad.push(`${path}: default ${filled}`);
       for (const key of Object.keys(node))
         if (key.startsWith("x-kubernetes-patch")) bad.push(`${path}: ${key}`);
       for (const [k, v] of Object.entries(node.properties ?? {})) walk(v, `${path}.${k}`, bad);

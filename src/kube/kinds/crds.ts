@@ -126,7 +126,6 @@ function structural(schema: Schema): Record<string, unknown> {
   const { properties, items, additionalProperties, listType, listKeys, atomic } = schema;
   return {
     ...Object.fromEntries(scalars.filter((k) => schema[k] !== undefined).map((k) => [k, schema[k]])),
-    ...(schema.enum && schema.type !== "string" && { enum: schema.enum.map(Number) }),
     ...(schema.anything && { "x-kubernetes-preserve-unknown-fields": true }),
     ...(listType && { "x-kubernetes-list-type": listType }),
     ...(listKeys && { "x-kubernetes-list-map-keys": listKeys }),

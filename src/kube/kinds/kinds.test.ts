@@ -3,6 +3,7 @@ import { applyDefaults, kindOf, kinds, objectSchema, validateObject } from "./in
 import { compileJsonPath } from "./json-path.ts";
 import { check, type Findings } from "./schema.ts";
 import { shapeSchema } from "./shapes.ts";
+import type { KubeObject } from "./types.ts";
 
 describe("the table of kinds", () => {
   test("every kind has a schema in each version it serves, and one row only", async () => {
@@ -38,6 +39,25 @@ describe("the table of kinds", () => {
       ["containerPort", "protocol"],
     ]);
   });
+
+  test.each(["policy.linkerd.io/v1beta3", "gateway.networking.k8s.io/v1"])(
+    "%s HTTPRoute: a status code is one of some numbers, and one of them by default",
+    async (apiVersion) => {
+      const route = (requestRedirect: object): KubeObject => ({
+        ...{ apiVersion, kind: "HTTPRoute", metadata: { name: "r", namespace: "default" } },
+        spec: {
+          parentRefs: [{ name: "web" }],
+          rules: [{ filters: [{ type: "RequestRedirect", requestRedirect }] }],
+        },
+      });
+      const causes = async (redirect: object) => (await validateObject(route(redirect))).causes;
+      expect(await causes({ hostname: "a.test", statusCode: 301 })).toEqual([]);
+      expect(await causes({ hostname: "a.test" })).toEqual([]);
+      const [wrong] = await causes({ statusCode: 300 });
+      expect(wrong?.field).toBe("spec.rules[0].filters[0].requestRedirect.statusCode");
+      expect(wrong?.message).toStartWith('Unsupported value: 300: supported values: "301", "302"');
+    },
+  );
 
   test.each([
     [

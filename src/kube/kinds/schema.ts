@@ -18,7 +18,8 @@ export interface Schema {
   readonly items?: Schema;
   /** Schema of the values of a map. */
   readonly additionalProperties?: Schema;
-  readonly enum?: readonly string[];
+  /** Values of the type that the schema has. */
+  readonly enum?: readonly (string | number)[];
   readonly format?: string;
   readonly minimum?: number;
   readonly maximum?: number;
@@ -204,10 +205,10 @@ function checkType(schema: Schema, value: unknown, path: string, found: Findings
 }
 
 function checkScalar(schema: Schema, value: unknown, path: string, found: Findings): void {
-  if (schema.enum && !schema.enum.includes(value as string)) {
+  if (schema.enum && !schema.enum.includes(value as string | number)) {
     found.causes.push({
       field: path,
-      message: `Unsupported value: ${quote(value)}: supported values: ${schema.enum.map((v) => JSON.stringify(v)).join(", ")}`,
+      message: `Unsupported value: ${quote(value)}: supported values: ${schema.enum.map((v) => JSON.stringify(`${v}`)).join(", ")}`,
       reason: "FieldValueNotSupported",
     });
   }

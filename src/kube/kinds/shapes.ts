@@ -131,9 +131,15 @@ function parseType(file: string, words: readonly string[]): ShapeType {
   if (word.startsWith("[")) return { of: "list", inner: parseType(file, split(word.slice(1, -1))), mods };
   if (word.startsWith("{")) return { of: "map", inner: parseType(file, split(word.slice(1, -1))), mods };
   if (word === "object") return { of: "object", fields: [], mods };
-  if (leaves[word]) return { of: "leaf", name: word, mods };
+  if (leaves[word]) return { of: "leaf", name: word, mods: typed(leaves[word], mods) };
   const [a = "", b] = word.split(":");
   return b === undefined ? { of: "named", file, name: a, mods } : { of: "named", file: a, name: b, mods };
+}
+
+/** Numbers in an enumeration of numbers: its text does not say which they are. */
+function typed(leaf: Schema, mods: Schema): Schema {
+  const numbers = leaf.type === "integer" || leaf.type === "number";
+  return mods.enum && numbers ? { ...mods, enum: mods.enum.map(Number) } : mods;
 }
 
 function parseMods(words: readonly string[]): Schema {
