@@ -31,6 +31,8 @@ export function splitColor(argv: readonly string[]): { color: ColorChoice; rest:
 export async function runCli(argv: readonly string[], host: CliHost): Promise<number> {
   const { color, rest } = splitColor(argv);
   const { env } = process;
+  // What commands pass on is what was given; the rest is for this process's own requests.
+  const given = { ...env };
   // A demo application is anybody's program: its environment is `weft run`'s business.
   if (rest[0] !== "demo-app") keepLoopbackDirect(env);
   const io: { exitCode?: number | string | null } = {};
@@ -42,7 +44,7 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<nu
       stderr: { write: (s: string) => void process.stderr.write(s), getColorDepth: () => 1 },
       env,
     }),
-    env,
+    env: given,
     cwd: process.cwd(),
     clock: systemClock,
     rng: systemRng,

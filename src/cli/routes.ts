@@ -1,4 +1,6 @@
 import { buildCommand } from "@stricli/core";
+import { ruleFlags } from "./capture/flags.ts";
+import { capture } from "./capture/routes.ts";
 import type { ApplyFlags } from "./commands/apply.ts";
 import type { ControlPlaneFlags } from "./commands/control-plane.ts";
 import type { DeleteFlags } from "./commands/delete.ts";
@@ -110,6 +112,11 @@ const run = buildCommand<RunFlags, string[], CliContext>({
         optional: true,
         brief: "what stands beside the command (default: weft); grpc: no proxy, it speaks xDS itself",
       },
+      transparent: switchFlag(
+        "a network of its own, whose connections and names all come to the proxy; the command needs to know nothing",
+      ),
+      captured: switchFlag("the rules are there already (`weft capture install`): listen where they lead"),
+      ...ruleFlags,
       envoyPath: textFlag("Envoy's program, with --proxy envoy (default: envoy on PATH)", "FILE"),
       logLevel,
       logFormat,
@@ -283,6 +290,7 @@ const demoApp = buildCommand<Record<never, never>, [string, string?], CliContext
 
 /** Every command by its name. */
 export const routes = {
+  capture,
   check,
   token,
   dev,

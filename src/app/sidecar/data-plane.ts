@@ -1,42 +1,29 @@
 /** The proxy itself, Weft's or a stock Envoy, behind what the sidecar needs of it. */
 import { availableParallelism } from "node:os";
 import { envoyContract } from "../../mesh/render/index.ts";
-import { type Admin, startAdmin } from "../../proxy/admin/index.ts";
-import { type Agent, createAgent, peerMetadata } from "../../proxy/agent/index.ts";
+import { startAdmin } from "../../proxy/admin/index.ts";
+import { createAgent, peerMetadata } from "../../proxy/agent/index.ts";
 import { lockAddress } from "../../wire/socket/index.ts";
-import type { ConfigSink } from "../../xds/client/index.ts";
+import { addressesFor } from "../capture/addresses.ts";
 import { EnvoyDataPlane } from "../envoy/index.ts";
 import { Problem } from "../problem/index.ts";
 import { generatorMetadata, ProxylessPlane } from "../proxyless/index.ts";
+import { capturedPlane } from "./captured.ts";
 import { nodeId, nodeMetadata, peerOf } from "./node.ts";
 import type { SidecarProxyOptions } from "./options.ts";
-import type { ControlPlaneAddress } from "./trust.ts";
+import type { DataPlane } from "./plane.ts";
 
 /** Ports of the admin pages on the workload's own address. */
 export const adminPorts = { admin: 15_000, metrics: 15_020, ready: 15_021 } as const;
 
-export interface DataPlane extends Pick<Agent, "setSecret" | "ready" | "unready" | "drain" | "stop"> {
-  /** Takes configuration. */
-  readonly sink: ConfigSink;
-  /** Node metadata for the control plane. */
-  readonly metadata: Readonly<Record<string, unknown>>;
-  /** Rejects with a Problem where it cannot run. */
-  start(): Promise<void>;
-  /** Whether requests that arrive now find somebody. */
-  serving(): boolean;
-  prometheus(): string | Promise<string>;
-  /** The command's environment, from what it inherits; absent: that of an explicit proxy. */
-  environment?(base: Readonly<Record<string, string | undefined>>): Record<string, string>;
-  /** The control plane is elsewhere now. */
-  moved?(now: ControlPlaneAddress): void;
-  /** Calls back when readiness may have changed. */
-  on(listener: () => void): () => void;
-  startAdmin(): Admin;
-}
-
 export function createDataPlane(options: SidecarProxyOptions): DataPlane {
   if (options.proxyless) return proxyless(options);
-  return options.envoy === undefined ? weft(options) : envoy(options);
+  const plane = options.envoy === undefined ? weft(options) : envoy(options);
+  const { capture, registration: r } = options;
+  if (capture === undefined) return plane;
+  const v6 = capture.ipv6 ? (addressesFor(r.address)?.v6 ?? "::1") : undefined;
+  const addresses = [r.address, ...(v6 === undefined ? [] : [v6])];
+  return capturedPlane(plane, { ...options, capture, namespace: r.namespace, addresses });
 }
 
 function weft(options: SidecarProxyOptions): DataPlane {
@@ -74,7 +61,8 @@ function weft(options: SidecarProxyOptions): DataPlane {
     startAdmin: () =>
       startAdmin({
         agent,
-        address: r.address,
+        // Of a captured workload the address is others' to call as well.
+        address: options.capture === undefined ? r.address : "127.0.0.1",
         port: adminPorts.admin,
         clock,
         log: log.child("admin"),

@@ -2,8 +2,8 @@
 import { type Clock, delay, type Logger } from "../../base/index.ts";
 import { type KubeClient, type KubeObject, refs } from "../../kube/client/index.ts";
 import type { RunningCommand } from "./command.ts";
-import type { DataPlane } from "./data-plane.ts";
 import { limits } from "./limits.ts";
+import type { DataPlane } from "./plane.ts";
 import { annotate, annotation, type Registration } from "./register.ts";
 import type { Registrar } from "./registrar.ts";
 import { within } from "./within.ts";

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Clock, Logger, Rng } from "../../base/index.ts";
 import { type KubeClient, type KubeObject, refs } from "../../kube/client/index.ts";
 import { allotPort } from "./app-port.ts";
+import type { Capture } from "./capture.ts";
 import { type LastGood, loadLastGood, recall } from "./last-good.ts";
 import { limits } from "./limits.ts";
 import type { Registration } from "./register.ts";
@@ -27,6 +28,8 @@ export interface InstanceOptions {
   readonly appPort?: number;
   /** A gRPC application that needs no proxy: it listens on the published port itself, mutual TLS included. */
   readonly proxyless?: boolean;
+  /** Connections come by redirect rules: the application has the published port itself. */
+  readonly capture?: Capture;
   readonly serviceAccount?: string;
   readonly address?: string;
   /** Exactly this state folder; absent: the first free one below `stateRoot`. */
@@ -65,7 +68,8 @@ export async function allot(options: InstanceOptions, state: InstanceState): Pro
   const workload = [service, version, state.identity.suffix].filter(Boolean).join("-");
   const { proxyless = false, port } = options;
   const hold = options.hold ?? machineHold;
-  const given = proxyless ? port : options.appPort;
+  const { capture } = options;
+  const given = proxyless || capture !== undefined ? port : options.appPort;
   const held = given
     ? { port: given, release() {} }
     : await allotPort({ last: lastPort(state.dir), clock, rng: options.rng, hold });
@@ -73,6 +77,7 @@ export async function allot(options: InstanceOptions, state: InstanceState): Pro
   const wanted = {
     ...{ namespace, service, version, workload, port, appPort },
     ...(proxyless && { meshPort: port }),
+    ...(capture?.adminAddress !== undefined && { adminAddress: capture.adminAddress }),
     serviceAccount: options.serviceAccount ?? service,
   };
   const kept = recall(
@@ -113,8 +118,8 @@ const reasonOf = (kept: LastGood | { readonly reason: string }): string =>
   "reason" in kept ? kept.reason : "";
 
 /** Addresses of other workloads. Where there is something to go on with, the answer is not waited for long. */
-async function takenAddresses(
-  options: InstanceOptions,
+export async function takenAddresses(
+  options: Pick<InstanceOptions, "client" | "clock" | "namespace">,
   workload: string,
   brief: boolean,
 ): Promise<ReadonlySet<string>> {

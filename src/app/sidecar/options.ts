@@ -2,6 +2,7 @@
 import type { Clock, Logger, Rng } from "../../base/index.ts";
 import type { KubeClient } from "../../kube/client/index.ts";
 import type { EnvoyBinary } from "../envoy/index.ts";
+import type { Capture } from "./capture.ts";
 import type { Registration } from "./register.ts";
 import type { ControlPlaneAddress } from "./trust.ts";
 
@@ -24,6 +25,8 @@ export interface SidecarProxyOptions {
   readonly proxyless?: boolean;
   /** Access log lines for standard output; default: this process's. */
   readonly accessLog?: (text: string) => void;
+  /** Connections come by redirect rules; absent: by proxy variables. */
+  readonly capture?: Capture;
   readonly appReady: () => boolean;
   readonly version: string;
   readonly clock: Clock;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { spiffeId } from "../../identity/spiffe/index.ts";
 import { createSvidManager, type SvidManager } from "../../identity/svid/index.ts";
 import { type Admin, type Health, startHealth } from "../../proxy/admin/index.ts";
+import { createGrpcChannel } from "../../wire/grpc/index.ts";
 import { lockAddress } from "../../wire/socket/index.ts";
 import {
   createXdsClient,
@@ -10,10 +11,11 @@ import {
   type SnapshotStore,
   type XdsClient,
 } from "../../xds/client/index.ts";
-import { adminPorts, createDataPlane, type DataPlane } from "./data-plane.ts";
+import { adminPorts, createDataPlane } from "./data-plane.ts";
 import { stateFiles } from "./last-good.ts";
 import { nodeId } from "./node.ts";
 import type { SidecarProxyOptions } from "./options.ts";
+import type { DataPlane } from "./plane.ts";
 import { createPlaneLink, type Identity, type PlaneLink } from "./plane-link.ts";
 import { certificateRequest, lookForControlPlane, tokenSource } from "./trust.ts";
 
@@ -47,6 +49,7 @@ export async function startSidecarProxy(options: SidecarProxyOptions): Promise<S
         version: options.version,
       },
       sink: plane.sink,
+      names: options.capture !== undefined,
       clock,
       rng,
       log: log.child("xds"),
@@ -94,6 +97,10 @@ function connectPlane(
     },
     token: tokenSource(client, r.namespace, r.serviceAccount),
     identity: () => own,
+    open: (target) => {
+      options.capture?.expose?.(target.target);
+      return createGrpcChannel(target);
+    },
     onMoved: (now, before) => {
       options.onPlaneMoved(now);
       proxy.moved?.(now);

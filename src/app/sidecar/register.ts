@@ -14,6 +14,8 @@ export interface Registration {
   readonly appPort: number;
   /** Where it takes mutual TLS; absent: where sidecars do. */
   readonly meshPort?: number;
+  /** Where its admin pages are, if not on its address. */
+  readonly adminAddress?: string;
   /** Name of the Lease that keeps it alive. */
   readonly lease: string;
 }
@@ -25,6 +27,7 @@ export const annotation = {
   drained: "weft.dev/drained",
   appPort: "weft.dev/app-port",
   meshPort: "weft.dev/mesh-port",
+  adminAddress: "weft.dev/admin-address",
   lease: "weft.dev/lease",
 } as const;
 
@@ -91,6 +94,7 @@ export async function register(
       [annotation.drained]: null,
       // A life before may have had another kind of proxy.
       ...(r.meshPort === undefined && { [annotation.meshPort]: null }),
+      ...(r.adminAddress === undefined && { [annotation.adminAddress]: null }),
     };
     await client.patch(
       refs.workloadEntry,
@@ -139,6 +143,7 @@ function workloadEntry(r: Registration, ready: boolean): KubeObject {
         [annotation.appPort]: String(r.appPort),
         [annotation.lease]: r.lease,
         ...(r.meshPort !== undefined && { [annotation.meshPort]: String(r.meshPort) }),
+        ...(r.adminAddress !== undefined && { [annotation.adminAddress]: r.adminAddress }),
       },
     },
     spec: {

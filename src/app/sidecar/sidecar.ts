@@ -1,6 +1,7 @@
 /** `weft run`: registers a workload, runs its proxy and its command, and takes both down in the right order. */
 import { type Clock, delay, type Logger } from "../../base/index.ts";
 import { keepLease, type LeaseKeeper } from "../../kube/client/index.ts";
+import { handoverVariable } from "../capture/addresses.ts";
 import type { EnvoyBinary } from "../envoy/index.ts";
 import { Problem } from "../problem/index.ts";
 import { type RunningCommand, startCommand } from "./command.ts";
@@ -207,11 +208,12 @@ class Running implements Sidecar {
     const { options, registration: r, password } = this.parts;
     if (options.command.length > 0) {
       // What this machine joined by is not the application's.
-      const { WEFT_JOIN: _secret, ...base } = options.env;
+      const { WEFT_JOIN: _secret, [handoverVariable]: _capture, ...base } = options.env;
       const own = this.proxy.plane.environment?.(base);
       const explicit = { base, appPort: r.appPort, proxyHost: r.address, proxyPort: 15_001 };
       const env = own ?? applicationEnvironment({ ...explicit, credential: { user: "weft", password } });
-      this.command = startCommand({ command: options.command, env, cwd: options.cwd, clock: options.clock });
+      const command = options.capture?.wrap(options.command) ?? options.command;
+      this.command = startCommand({ command, env, cwd: options.cwd, clock: options.clock });
       const { stateDir } = this.parts;
       noteCommand(stateDir, this.command.pid);
       void this.command.exited.then((status) => {
@@ -244,7 +246,7 @@ class Running implements Sidecar {
     options.log[ready ? "info" : "warn"](ready ? "the application is ready" : "the application is not ready");
     if (ready && !this.told) {
       this.told = true;
-      if (!options.proxyless && listensWide(r.appPort, await socketTables()))
+      if (!options.proxyless && options.capture === undefined && listensWide(r.appPort, await socketTables()))
         options.log.warn(
           `the application listens on port ${r.appPort} of every address: callers can go around the mesh there`,
           { mend: "let it listen on 127.0.0.1" },

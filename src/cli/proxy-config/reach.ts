@@ -145,7 +145,8 @@ async function instances(client: KubeClient): Promise<readonly Instance[]> {
   return lists
     .flatMap((l) => l.items)
     .flatMap(({ metadata, spec, status }) => {
-      const address = spec?.address ?? status?.podIP;
+      // A workload with a network of its own has its admin pages on the host, at another address.
+      const address = metadata.annotations?.["weft.dev/admin-address"] ?? spec?.address ?? status?.podIP;
       const space = metadata.namespace ?? "default";
       const app = spec?.labels?.["app"] ?? metadata.labels?.["app"] ?? "";
       return address ? [{ name: `${metadata.name}.${space}`, address, app: `${app}.${space}` }] : [];
