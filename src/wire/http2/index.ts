@@ -1,3 +1,5 @@
+export { ClientConnection } from "./connection/client.ts";
+export { ServerConnection } from "./connection/server.ts";
 export { errorCodes, errorName, type Http2Error } from "./errors.ts";
 export { defaultHttp2Limits, type Http2Limits } from "./limits.ts";
 export type {

@@ -86,6 +86,16 @@ export interface Http2Limits {
    */
   readonly highWatermarkBytes: number;
   readonly lowWatermarkBytes: number;
+  /**
+   * Octets of frames gathered for one write; while the socket takes no more, data beyond waits with its streams.
+   * Envoy's edge guide 32 KiB (connection buffer); h2 about 16 KiB a write.
+   */
+  readonly gatherBytes: number;
+  /**
+   * Streams that we reset and still know, so that frames sent before the peer heard of it are ignored (RFC 9113
+   * section 5.1) and not errors. The oldest are forgotten. nghttp2 remembers 100; h2 50 for 30 s.
+   */
+  readonly maxRememberedResets: number;
   /** Milliseconds until our SETTINGS must be acknowledged. Beyond: SETTINGS_TIMEOUT. Go 2 s for the first frame. */
   readonly settingsAckTimeoutMs: number;
   /** Informational (1xx) answers before the final one. Beyond: stream error. As our HTTP/1.1. Go 5 (client). */
@@ -115,6 +125,8 @@ export const defaultHttp2Limits: Http2Limits = {
   connectionWindowBytes: 1024 * 1024,
   highWatermarkBytes: 32 * 1024,
   lowWatermarkBytes: 16 * 1024,
+  gatherBytes: 47 * 1024,
+  maxRememberedResets: 1000,
   settingsAckTimeoutMs: 10_000,
   maxInformational: 8,
 };

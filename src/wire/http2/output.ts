@@ -1,8 +1,8 @@
 import type { Latin1Target } from "../http/index.ts";
 
 /** Octets of the arrays that are kept for reuse, and how many of them a thread keeps. */
-const pooledBytes = 32 * 1024;
-const maxPooled = 64;
+const pooledBytes = 64 * 1024;
+const maxPooled = 32;
 const pool: Latin1Target[] = [];
 const nothing = Buffer.alloc(0) as unknown as Latin1Target;
 
