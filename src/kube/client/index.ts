@@ -5,7 +5,7 @@ export { createInformer, type Informer, type InformerChange, type InformerOption
 export { KubeconfigError, type LoadOptions, loadKubeconfig } from "./kubeconfig.ts";
 export { keepLease, type LeaseKeeper, type LeaseOptions } from "./lease.ts";
 export { limits } from "./limits.ts";
-export { sameJson, threeWayPatch } from "./merge.ts";
+export { threeWayPatch } from "./merge.ts";
 export { apiVersionOf, pathOf } from "./paths.ts";
 export { refs } from "./refs.ts";
 export { identityOf } from "./tokens.ts";

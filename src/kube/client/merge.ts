@@ -1,21 +1,10 @@
 /** RFC 7396 merge patches: computing one from three states, as `kubectl apply` does. Pure. */
+import { sameJson } from "../../base/index.ts";
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 type JsonObject = { readonly [key: string]: Json };
 
 const isObject = (v: unknown): v is JsonObject => typeof v === "object" && v !== null && !Array.isArray(v);
-
-/** Structural equality of JSON values; order of keys does not matter. */
-export function sameJson(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (Array.isArray(a) && Array.isArray(b))
-    return a.length === b.length && a.every((value, index) => sameJson(value, b[index]));
-  if (!isObject(a) || !isObject(b)) return false;
-  const keys = Object.keys(a);
-  return (
-    keys.length === Object.keys(b).length && keys.every((k) => Object.hasOwn(b, k) && sameJson(a[k], b[k]))
-  );
-}
 
 /**
  * The patch that brings `current` to `wanted`, and removes what `last` (what was applied before) had and

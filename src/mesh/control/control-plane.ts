@@ -73,7 +73,7 @@ class Plane implements ControlPlane, ResourceSource {
       translate: options.translate ?? {},
       objects: () => this.inputs.objects(),
       review: () => this.inputs.review(),
-      onMesh: () => this.publish(),
+      onMesh: (changed) => this.publish(changed),
     });
     this.writer = new StatusWriter({
       client,
@@ -123,8 +123,8 @@ class Plane implements ControlPlane, ResourceSource {
     };
   }
 
-  private publish(): void {
-    for (const tell of this.subscribers.values()) tell("all");
+  private publish(changed: boolean): void {
+    if (changed) for (const tell of this.subscribers.values()) tell("all");
     this.tellStatuses();
   }
 

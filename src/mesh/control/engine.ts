@@ -13,6 +13,7 @@ import {
   translate,
 } from "../translate/index.ts";
 import { Debounce } from "./debounce.ts";
+import { keepSame } from "./keep.ts";
 import { limits } from "./limits.ts";
 import { proxyNodeOf } from "./proxy-node.ts";
 
@@ -23,8 +24,8 @@ export interface EngineOptions {
   readonly objects: () => readonly KubeObject[];
   /** Looks at leases and readiness before each translation; says when to look again. */
   readonly review: () => { changed: boolean; nextAt: number | undefined };
-  /** After each translation. */
-  readonly onMesh: () => void;
+  /** After each translation; `changed`: the mesh is another than before. */
+  readonly onMesh: (changed: boolean) => void;
 }
 
 interface NodeCache {
@@ -78,12 +79,13 @@ export class Engine {
   private run(): void {
     const { clock, log } = this.options;
     const began = clock.now();
+    const before = this.mesh;
     this.schedule(this.options.review().nextAt);
     try {
       this.snapshot = buildSnapshot(this.options.objects());
       if (this.stale || this.mesh === undefined) this.translate(this.snapshot);
       else {
-        this.mesh = refreshEndpoints(this.mesh, this.snapshot, this.options.translate);
+        this.mesh = keepSame(this.mesh, refreshEndpoints(this.mesh, this.snapshot, this.options.translate));
         this.refreshes++;
         // What statuses say of subsets follows when things are quiet.
         this.stale = true;
@@ -95,13 +97,13 @@ export class Engine {
     }
     this.lastAt = clock.wall();
     this.lastMs = clock.now() - began;
-    this.options.onMesh();
+    this.options.onMesh(this.mesh !== before);
   }
 
   private translate(snapshot: KubeSnapshot): void {
     this.stale = false;
     const { mesh, statuses } = translate(snapshot, this.options.translate);
-    this.mesh = mesh;
+    this.mesh = keepSame(this.mesh, mesh);
     this.statuses = statuses;
     this.translations++;
   }

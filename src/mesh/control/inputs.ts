@@ -1,5 +1,5 @@
 /** The informers behind the control plane, and the objects as they count for the mesh. */
-import type { Clock, Logger, Rng } from "../../base/index.ts";
+import { type Clock, type Logger, type Rng, sameJson } from "../../base/index.ts";
 import {
   createInformer,
   type Informer,
@@ -8,7 +8,6 @@ import {
   type KubeClient,
   type KubeObject,
   refs,
-  sameJson,
 } from "../../kube/client/index.ts";
 import { Janitor } from "./janitor.ts";
 import { LeaseJudge } from "./lease-judge.ts";

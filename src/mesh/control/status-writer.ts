@@ -1,12 +1,11 @@
 /** Writes statuses through the status subresource: only what changed, a few at a time, never faster than the limit. */
-import type { Clock, Logger, Timer } from "../../base/index.ts";
+import { type Clock, type Logger, sameJson, type Timer } from "../../base/index.ts";
 import {
   isKubeError,
   type KindRef,
   type KubeClient,
   type KubeObject,
   refs,
-  sameJson,
 } from "../../kube/client/index.ts";
 import type { ObjectStatus } from "../translate/index.ts";
 import { limits } from "./limits.ts";

@@ -28,30 +28,27 @@ export interface InboundPort {
 export function workloadOf(index: MeshIndex, node: ProxyNode): Workload | undefined {
   const named = index.workloads.get(`${node.namespace}/${node.workload}`);
   if (named !== undefined) return named;
-  return index.mesh.workloads.find((w) => w.namespace === node.namespace && w.address === node.address);
+  return index.placed().get(`${node.namespace} ${node.address}`);
 }
 
 export function inboundPorts(index: MeshIndex, workload: Workload): readonly InboundPort[] {
   const ports = new Map<number, InboundPort>();
-  for (const service of index.mesh.services)
-    for (const port of service.ports)
-      for (const endpoint of port.endpoints) {
-        if (endpoint.workload !== workload.key) continue;
-        const names = [
-          serverName(port.port, service.host),
-          ...(service.ports.length === 1 ? [service.host] : []),
-        ];
-        const known = ports.get(endpoint.port);
-        ports.set(endpoint.port, {
-          port: endpoint.port,
-          appPort: workload.appPorts[endpoint.port] ?? endpoint.port,
-          protocol: port.protocol,
-          mtls: mtlsFor(workload.authentication, endpoint.port),
-          service,
-          origin: service.origin,
-          ...known,
-          serverNames: [...new Set([...(known?.serverNames ?? []), ...names])],
-        });
-      }
+  for (const { service, port, endpoint } of index.served().get(workload.key) ?? []) {
+    const names = [
+      serverName(port.port, service.host),
+      ...(service.ports.length === 1 ? [service.host] : []),
+    ];
+    const known = ports.get(endpoint.port);
+    ports.set(endpoint.port, {
+      port: endpoint.port,
+      appPort: workload.appPorts[endpoint.port] ?? endpoint.port,
+      protocol: port.protocol,
+      mtls: mtlsFor(workload.authentication, endpoint.port),
+      service,
+      origin: service.origin,
+      ...known,
+      serverNames: [...new Set([...(known?.serverNames ?? []), ...names])],
+    });
+  }
   return [...ports.values()].sort((a, b) => a.port - b.port);
 }

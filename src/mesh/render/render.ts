@@ -18,7 +18,24 @@ import { agentSecrets, tunnelCluster } from "./envoy.ts";
 import { type GrpcShared, grpcShared, renderGrpc } from "./grpc/render.ts";
 import { inboundPorts, workloadOf } from "./inbound.ts";
 import { forwardListener, inboundFilter, meshListener, plainListener, tunnels } from "./listener.ts";
-import { indexMesh, type MeshIndex, policyOf, type Target, targetOf } from "./target.ts";
+import {
+  ingredientsOf,
+  type MadeTarget,
+  type RenderedTarget,
+  rebound,
+  sameIngredients,
+  sameItems,
+  sameTable,
+} from "./reuse.ts";
+import {
+  indexMesh,
+  type MeshIndex,
+  once,
+  policyOf,
+  type Target,
+  type TargetQuestion,
+  targetOf,
+} from "./target.ts";
 import { type ProxyNode, type Rendered, type RenderedResource, typeUrls } from "./types.ts";
 import { ads } from "./values.ts";
 import { outbound } from "./virtual-host.ts";
@@ -36,15 +53,16 @@ interface Shared {
   /** Of captured nodes: what their own connections meet, and their names. */
   readonly listeners: readonly RenderedResource[];
   readonly names: ReadonlyMap<string, RenderedResource> | undefined;
-}
-
-interface RenderedTarget {
-  readonly cluster: RenderedResource;
-  readonly endpoints: RenderedResource;
+  /** What it was made of. */
+  readonly index: MeshIndex;
+  readonly uses: ReadonlyMap<string, TargetQuestion>;
 }
 
 /** What one node was given last. */
 interface NodeMaps {
+  /** All that its own resources are made of. */
+  readonly from: readonly unknown[];
+  readonly ownListeners: readonly RenderedResource[];
   readonly shared: ReadonlyMap<string, RenderedResource>;
   readonly own: readonly RenderedResource[];
   readonly listeners: ReadonlyMap<string, RenderedResource>;
@@ -59,7 +77,8 @@ interface MeshCache {
   readonly nodes: WeakMap<ProxyNode, NodeMaps>;
   readonly index: MeshIndex;
   /** Clusters that callers of several namespaces have in common, by name and policy. */
-  readonly targets: Map<string, RenderedTarget>;
+  readonly targets: Map<string, MadeTarget>;
+  readonly targetsBefore: ReadonlyMap<string, MadeTarget>;
   readonly policyNumbers: ReadonlyMap<DestinationPolicy, number>;
   /** Labels that some route asks of its callers. */
   readonly callerLabels: readonly string[];
@@ -80,6 +99,7 @@ export function createRenderer(): Renderer {
         cache = {
           index: indexMesh(mesh),
           targets: new Map(),
+          targetsBefore: cache?.targets ?? new Map(),
           policyNumbers: new Map(mesh.policies.map((p, i) => [p, i])),
           callerLabels: labelsAsked(mesh),
           shared: new Map(),
@@ -91,14 +111,6 @@ export function createRenderer(): Renderer {
       }
       return renderNode(cache, node, encoder);
     },
-  };
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => {
-    made ??= { value: make() };
-    return made.value;
   };
 }
 
@@ -129,18 +141,24 @@ function renderNode(cache: MeshCache, node: ProxyNode, encoder: Encoder): Render
   }
   const shared = cache.shared.get(key) ?? renderShared(cache, caller, encoder, cache.before.get(key));
   cache.shared.set(key, shared);
-  const own = renderOwn(index, node, encoder);
   const before = cache.nodes.get(node);
+  const from = ownIngredients(index, node);
+  const own =
+    before !== undefined && sameItems(before.from, from)
+      ? { clusters: before.own, listeners: before.ownListeners }
+      : renderOwn(index, node, encoder);
   const listeners = sameOr(before?.listeners, [...shared.listeners, ...own.listeners]);
   const rendered: NodeMaps = {
+    from,
     shared: shared.clusters,
     own: own.clusters,
+    ownListeners: own.listeners,
     listeners,
     clusters: shared.clusters,
   };
   if (own.clusters.length > 0)
     rendered.clusters =
-      before?.shared === shared.clusters && sameList(before.own, own.clusters)
+      before?.shared === shared.clusters && sameItems(before.own, own.clusters)
         ? before.clusters
         : new Map([...shared.clusters, ...byName(own.clusters)]);
   cache.nodes.set(node, rendered);
@@ -165,9 +183,6 @@ function sameOr(
   return same ? before : byName(resources);
 }
 
-const sameList = (a: readonly RenderedResource[], b: readonly RenderedResource[]): boolean =>
-  a.length === b.length && a.every((r, i) => r === b[i]);
-
 function byName(resources: readonly RenderedResource[]): ReadonlyMap<string, RenderedResource> {
   return new Map(resources.map((r) => [r.name, r]));
 }
@@ -178,18 +193,11 @@ function renderShared(
   encoder: Encoder,
   before: Shared | undefined,
 ): Shared {
-  const { index, targets } = cache;
+  const { index } = cache;
   const { config } = index.mesh;
-  const secrets = caller.kind === "envoy" ? agentSecrets : ads;
-  const { tables, listeners, names, uses } = outboundOf(cache, caller);
-  const rendered = [...uses].map(([name, use]) => {
-    const policy = policyOf(index, use);
-    const number = policy === undefined ? -1 : cache.policyNumbers.get(policy);
-    const key = `${caller.kind} ${name} ${use.budgeted} ${number}`;
-    const known = targets.get(key) ?? renderTarget(targetOf(index, use, policy), config, encoder, secrets);
-    targets.set(key, known);
-    return known;
-  });
+  const kept = keptUses(cache, caller, before);
+  const { tables, listeners, names, uses } = kept ?? outboundOf(cache, caller);
+  const rendered = [...uses].map(([name, use]) => sharedTarget(cache, caller.kind, name, use, encoder));
   const tunnel = caller.kind === "envoy" ? [tunnelCluster(config.connectTimeoutMs)] : [];
   const [blackHole, resolving] = commonClusters(config);
   const outside = caller.captured === undefined ? resolving : outboundPassthrough(config);
@@ -202,22 +210,65 @@ function renderShared(
       before?.endpoints,
       rendered.map((r) => r.endpoints),
     ),
-    routes: sameOr(
-      before?.routes,
-      tables.map((t) => encoder.encode(RouteConfigurationSchema, typeUrls.route, t, t.name ?? "")),
-    ),
+    routes:
+      kept?.routes ??
+      sameOr(
+        before?.routes,
+        tables.map((t) => encoder.encode(RouteConfigurationSchema, typeUrls.route, t, t.name ?? "")),
+      ),
     listeners: listeners.map((l) => encoder.encode(ListenerSchema, typeUrls.listener, l, l.name)),
     names:
       names && sameOr(before?.names, [encoder.encode(NameTableSchema, typeUrls.nameTable, names, tableName)]),
+    index,
+    uses,
   };
+}
+
+interface Outbounds extends CapturedOutbound {
+  readonly names?: NameTableInit;
+  /** Encoded already. */
+  readonly routes?: Shared["routes"];
+}
+
+/** The route table before and what it uses, where it would come out the same. */
+function keptUses(
+  { index }: MeshCache,
+  { captured, kind }: Caller & Pick<ProxyNode, "captured">,
+  before: Shared | undefined,
+): Outbounds | undefined {
+  if (before === undefined || captured !== undefined || !sameTable(before.index, index, kind))
+    return undefined;
+  const uses = rebound(before.uses, index);
+  return uses && { tables: [], listeners: [], uses, routes: before.routes };
+}
+
+/** Rendered once for all callers that make the same of it, and again only when something that it is made of changed. */
+function sharedTarget(
+  cache: MeshCache,
+  kind: ProxyNode["kind"],
+  name: string,
+  use: TargetQuestion,
+  encoder: Encoder,
+): RenderedTarget {
+  const { index, targets, targetsBefore } = cache;
+  const policy = policyOf(index, use);
+  const number = policy === undefined ? -1 : cache.policyNumbers.get(policy);
+  const key = `${kind} ${name} ${use.budgeted} ${number}`;
+  const known = targets.get(key);
+  if (known !== undefined) return known;
+  const of = ingredientsOf(index, use, policy);
+  const old = targetsBefore.get(key);
+  const secrets = kind === "envoy" ? agentSecrets : ads;
+  const made =
+    old !== undefined && sameIngredients(old.of, of)
+      ? old
+      : { ...renderTarget(targetOf(index, use, policy), index.mesh.config, encoder, secrets), of };
+  targets.set(key, made);
+  return made;
 }
 
 /** The one resource of its type. */
 const tableName = "names";
-
-interface Outbounds extends CapturedOutbound {
-  readonly names?: NameTableInit;
-}
 
 function outboundOf(
   { index, vips }: MeshCache,
@@ -252,6 +303,13 @@ function renderTarget(
 
 /** Of a workload that the mesh does not know (yet): refuse what is not proven. */
 const nobodyAsked = { mode: "strict", origin: { object: "" } } as const;
+
+/** Everything that `renderOwn` reads. */
+function ownIngredients(index: MeshIndex, node: ProxyNode): readonly unknown[] {
+  const workload = workloadOf(index, node);
+  const served = workload === undefined ? [] : (index.served().get(workload.key) ?? []);
+  return [index.mesh.config, workload, ...served.flatMap((s) => [s.service, s.port, s.endpoint])];
+}
 
 function renderOwn(
   index: MeshIndex,

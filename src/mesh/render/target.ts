@@ -25,6 +25,17 @@ export interface MeshIndex extends RuleIndex {
   readonly policies: Scopes<DestinationPolicy>;
   readonly services: ReadonlyMap<string, Service>;
   readonly workloads: ReadonlyMap<string, Workload>;
+  /** By key of a workload: the endpoints that it is. Made when first asked for. */
+  readonly served: () => ReadonlyMap<string, readonly Served[]>;
+  /** By `namespace address`; of several the first. Made when first asked for. */
+  readonly placed: () => ReadonlyMap<string, Workload>;
+}
+
+/** An endpoint with what it belongs to. */
+export interface Served {
+  readonly service: Service;
+  readonly port: ServicePort;
+  readonly endpoint: Endpoint;
 }
 
 export function indexMesh(mesh: Mesh): MeshIndex {
@@ -35,7 +46,30 @@ export function indexMesh(mesh: Mesh): MeshIndex {
     policies: scopesOf(mesh.policies),
     services: new Map(mesh.services.map((s) => [s.host, s])),
     workloads: new Map(mesh.workloads.map((w) => [w.key, w])),
+    served: once(() => servedBy(mesh)),
+    placed: once(() => new Map(mesh.workloads.toReversed().map((w) => [`${w.namespace} ${w.address}`, w]))),
   };
+}
+
+export function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+function servedBy(mesh: Mesh): ReadonlyMap<string, readonly Served[]> {
+  const served = new Map<string, Served[]>();
+  for (const service of mesh.services)
+    for (const port of service.ports)
+      for (const endpoint of port.endpoints) {
+        const one = { service, port, endpoint };
+        const known = served.get(endpoint.workload);
+        if (known === undefined) served.set(endpoint.workload, [one]);
+        else known.push(one);
+      }
+  return served;
 }
 
 export interface Target {

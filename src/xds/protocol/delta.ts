@@ -2,16 +2,16 @@
  * Server side of one resource type on one delta stream, without I/O: what the client wants, what it has, what it
  * was sent and said of it. Rules: https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol (incremental).
  */
+import type { Changes } from "./changes.ts";
 import {
   Answering,
   type Push,
   type PushOptions,
-  type Resources,
   type Subscription,
   type Verdict,
   wildcardName,
 } from "./subscription.ts";
-import type { EncodedResource } from "./types.ts";
+import type { EncodedResource, Resources } from "./types.ts";
 
 /** The parts of a DeltaDiscoveryRequest that matter here. */
 export interface DeltaRequest {
@@ -31,6 +31,8 @@ export class DeltaSubscription extends Answering implements Subscription<DeltaRe
   private readonly known = new Map<string, string>();
   /** Names asked for that do not exist, and of which the client was told so. */
   private readonly absent = new Set<string>();
+  /** Names asked for that were not answered yet. */
+  private readonly pending = new Set<string>();
   /** Unsubscribed while under a wildcard: to be sent again or declared gone. */
   private readonly again = new Set<string>();
   private first = true;
@@ -77,6 +79,7 @@ export class DeltaSubscription extends Answering implements Subscription<DeltaRe
     // Asking (again) for a name obliges an answer; only a reconnect says what is already there.
     this.absent.delete(name);
     if (!first) this.known.delete(name);
+    if (!this.known.has(name)) this.pending.add(name);
   }
 
   private unsubscribe(name: string): void {
@@ -89,6 +92,7 @@ export class DeltaSubscription extends Answering implements Subscription<DeltaRe
     }
     this.names.delete(name);
     this.absent.delete(name);
+    this.pending.delete(name);
     // Under a wildcard the answer is the resource again (or its removal): see `missing`.
     this.known.delete(name);
     if (this.wildcard) this.again.add(name);
@@ -99,7 +103,7 @@ export class DeltaSubscription extends Answering implements Subscription<DeltaRe
     const added: EncodedResource[] = [];
     let bytes = 0;
     let more = false;
-    for (const resource of this.wanted(resources)) {
+    for (const resource of this.wanted(resources, options.changes)) {
       if (this.known.get(resource.name) === resource.version) continue;
       if (added.length > 0 && bytes + resource.bytes.length > options.maxBytes) {
         more = true;
@@ -108,7 +112,7 @@ export class DeltaSubscription extends Answering implements Subscription<DeltaRe
       added.push(resource);
       bytes += resource.bytes.length;
     }
-    const gone = more ? [] : this.gone(resources);
+    const gone = more ? [] : this.gone(resources, options.changes);
     if (gone.length > 0 && options.holdRemovals) more = true;
     const removed = [...(options.holdRemovals ? [] : gone), ...this.missing(resources)];
     if (added.length === 0 && removed.length === 0) {
@@ -118,28 +122,33 @@ export class DeltaSubscription extends Answering implements Subscription<DeltaRe
     return { added, removed, more };
   }
 
-  private *wanted(resources: Resources): Generator<EncodedResource> {
-    if (this.wildcard) {
-      yield* resources.values();
-      return;
-    }
+  private wanted(resources: Resources, changes?: Changes): Iterable<EncodedResource> {
+    if (changes !== undefined)
+      return changes.updated.filter(({ name }) => this.wildcard || this.names.has(name));
+    if (this.wildcard) return resources.values();
+    const found: EncodedResource[] = [];
     for (const name of this.names) {
       const resource = resources.get(name);
-      if (resource !== undefined) yield resource;
+      if (resource !== undefined) found.push(resource);
     }
+    return found;
   }
 
   /** The client has it, and it is no more. */
-  private gone(resources: Resources): string[] {
-    return [...this.known.keys()].filter((name) => !resources.has(name));
+  private gone(resources: Resources, changes?: Changes): string[] {
+    if (changes !== undefined) return changes.removed.filter((name) => this.known.has(name));
+    const gone: string[] = [];
+    for (const name of this.known.keys()) if (!resources.has(name)) gone.push(name);
+    return gone;
   }
 
   /** The client asked for it, has it not, and it does not exist. */
   private missing(resources: Resources): string[] {
-    const asked = [...this.names].filter((name) => !this.absent.has(name));
-    return [...new Set([...asked, ...this.again])].filter(
-      (name) => !this.known.has(name) && !resources.has(name),
-    );
+    const missing: string[] = [];
+    for (const name of this.pending) if (!resources.has(name)) missing.push(name);
+    for (const name of this.again)
+      if (!this.known.has(name) && !this.pending.has(name) && !resources.has(name)) missing.push(name);
+    return missing;
   }
 
   holdsRemovals(resources: Resources): boolean {
@@ -150,9 +159,11 @@ export class DeltaSubscription extends Answering implements Subscription<DeltaRe
     for (const { name, version } of push.added) {
       this.known.set(name, version);
       this.absent.delete(name);
+      this.pending.delete(name);
     }
     for (const name of push.removed) {
       this.known.delete(name);
+      this.pending.delete(name);
       if (this.names.has(name)) this.absent.add(name);
     }
     this.again.clear();
@@ -160,6 +171,9 @@ export class DeltaSubscription extends Answering implements Subscription<DeltaRe
   }
 
   resend(names: Iterable<string>): void {
-    for (const name of names) this.known.delete(name);
+    for (const name of names) {
+      this.known.delete(name);
+      if (this.names.has(name)) this.pending.add(name);
+    }
   }
 }

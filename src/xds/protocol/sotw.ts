@@ -9,12 +9,11 @@ import {
   Answering,
   type Push,
   type PushOptions,
-  type Resources,
   type Subscription,
   type Verdict,
   wildcardName,
 } from "./subscription.ts";
-import { type EncodedResource, typeUrl } from "./types.ts";
+import { type EncodedResource, type Resources, typeUrl } from "./types.ts";
 
 /** The parts of a DiscoveryRequest that matter here. */
 export interface SotwRequest {

@@ -1,6 +1,7 @@
 /** What both variants of the protocol have in common: one type of one stream, seen from the server, without I/O. */
+import type { Changes } from "./changes.ts";
 import { namesIn } from "./names-in.ts";
-import type { EncodedResource, Nack } from "./types.ts";
+import type { EncodedResource, Nack, Resources } from "./types.ts";
 
 /** What a request says of responses, and `asks`: whether it asks for something that may have to be sent now. */
 export type Verdict = { readonly asks: boolean } & (
@@ -25,10 +26,9 @@ export interface PushOptions {
   readonly maxBytes: number;
   /** Break only after make: keep removals of what the client has for a later response. */
   readonly holdRemovals: boolean;
+  /** All of another map was told: what is different from it is all that need be looked at. Absent: look at all. */
+  readonly changes?: Changes | undefined;
 }
-
-/** A map of all resources of the type that the client could have. */
-export type Resources = ReadonlyMap<string, EncodedResource>;
 
 export interface Subscription<Request> {
   /** Everything, beside what was asked for by name. */

@@ -24,6 +24,9 @@ export interface EncodedResource {
   readonly bytes: Uint8Array;
 }
 
+/** A map of all resources of the type that the client could have. */
+export type Resources = ReadonlyMap<string, EncodedResource>;
+
 export const typeUrl = {
   cluster: "type.googleapis.com/envoy.config.cluster.v3.Cluster",
   endpoints: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",

@@ -14,7 +14,7 @@ import {
   grpcCode,
   type ServerStream,
 } from "../../wire/grpc/index.ts";
-import { type DiscoveryService, discoveryServices, type NodeInfo } from "../protocol/index.ts";
+import { ChangeBook, type DiscoveryService, discoveryServices, type NodeInfo } from "../protocol/index.ts";
 import { limits } from "./limits.ts";
 import { PushSlots } from "./push-slots.ts";
 import { AdsStream } from "./stream.ts";
@@ -53,6 +53,7 @@ interface Kind<M extends Message, Request> {
 interface Shared {
   readonly options: XdsServerOptions;
   readonly slots: PushSlots;
+  readonly book: ChangeBook;
   readonly streams: Set<{ status(): ProxyStatus }>;
 }
 
@@ -146,10 +147,19 @@ class Session<M extends Message, Request> {
 
   private open(request: M): AdsStream<Request> {
     const { source, clock, log } = this.options;
-    const { slots, streams } = this.shared;
+    const { slots, book, streams } = this.shared;
     const { variant } = this.kind;
     const node = nodeOf(request, this.caller?.principal);
-    const stream = new AdsStream({ variant, node, source, transport: this.transport, slots, clock, log });
+    const stream = new AdsStream({
+      variant,
+      node,
+      source,
+      transport: this.transport,
+      slots,
+      book,
+      clock,
+      log,
+    });
     streams.add(stream);
     return stream;
   }
@@ -181,7 +191,12 @@ function methodsOf(service: DiscoveryService, shared: Shared): GrpcMethod[] {
 /** State of all streams of one control plane; serves any number of gRPC servers. */
 export function createXdsServer(options: XdsServerOptions): XdsServer {
   const streams: Shared["streams"] = new Set();
-  const shared: Shared = { options, slots: new PushSlots(limits.pushesInFlight), streams };
+  const shared: Shared = {
+    options,
+    slots: new PushSlots(limits.pushesInFlight),
+    book: new ChangeBook(),
+    streams,
+  };
   return {
     methods: discoveryServices.flatMap((service) => methodsOf(service, shared)),
     status: () =>

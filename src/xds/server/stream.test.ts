@@ -5,7 +5,7 @@ import { DeltaDiscoveryResponseSchema } from "../../proto/gen/envoy/service/disc
 import { fakeClock } from "../../testkit/fake-clock.ts";
 import { createTestSource, make, type TestSource } from "../../testkit/xds-source.ts";
 import { grpcCode } from "../../wire/grpc/index.ts";
-import { type DeltaRequest, shortTypeName, typeUrl } from "../protocol/index.ts";
+import { ChangeBook, type DeltaRequest, shortTypeName, typeUrl } from "../protocol/index.ts";
 import { limits } from "./limits.ts";
 import { PushSlots } from "./push-slots.ts";
 import { AdsStream } from "./stream.ts";
@@ -26,6 +26,7 @@ function rig(o: { slots?: PushSlots; userAgent?: string; source?: TestSource; re
     source,
     clock,
     log,
+    book: new ChangeBook(),
     slots: o.slots ?? new PushSlots(limits.pushesInFlight),
     transport: {
       peer: { address: "1.2.3.4:5", encrypted: true },

@@ -5,6 +5,7 @@
 import type { Clock, Logger, Timer } from "../../base/index.ts";
 import { grpcCode, type ServerStream } from "../../wire/grpc/index.ts";
 import {
+  type ChangeBook,
   type EncodedResource,
   type NodeInfo,
   type Push,
@@ -24,6 +25,8 @@ export interface StreamOptions<Request> {
   readonly source: ResourceSource;
   readonly transport: Pick<ServerStream<unknown>, "write" | "end" | "peer">;
   readonly slots: PushSlots;
+  /** Shared by all streams of a server. */
+  readonly book: ChangeBook;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -154,7 +157,9 @@ export class AdsStream<Request> {
       type.dirty = false;
       return "nothing";
     }
-    const push = type.subscription.next(resources, { maxBytes: limits.maxResponseBytes, holdRemovals });
+    const changes = type.seen && this.options.book.between(type.seen, resources);
+    const maxBytes = limits.maxResponseBytes;
+    const push = type.subscription.next(resources, { maxBytes, holdRemovals, changes });
     if (push === undefined) {
       type.dirty = holdRemovals && type.subscription.holdsRemovals(resources);
       if (!type.dirty) type.seen = resources;
@@ -163,7 +168,7 @@ export class AdsStream<Request> {
     const bytes = push.added.reduce((sum, r) => sum + r.bytes.length, 0);
     if (bytes >= limits.smallPushBytes && !this.takeSlot(type.typeUrl)) return "wait";
     type.dirty = push.more;
-    type.seen = undefined;
+    type.seen = push.more ? undefined : resources;
     this.send(type, push);
     return "sent";
   }

@@ -8,7 +8,7 @@ export class TypeState<Request> {
   readonly subscription: Subscription<Request>;
   /** May differ from what the client has: ask the source. */
   dirty = true;
-  /** A map that held nothing new when it was looked at, and nothing was asked for since. */
+  /** A map all of which the client was told (or refused), and nothing was asked for since. */
   seen: Resources | undefined;
   /** The ACK is late: later types need not wait for it any more. */
   overdue = false;
