@@ -24,6 +24,41 @@ export const frames: readonly Uint8Array[] = [
   [frame(0xbb, 0xff, 7, bytes("0102")), frame(1, 4, 1, get), frame(0, 0, 1), frame(0, 1, 1)],
 ].map((list) => Uint8Array.from(Buffer.concat([settings, ...list])));
 
+const post = bytes("83 84 86 41 8c f1e3c2e5f23a6ba0ab90f4ff");
+const window = (streamId: number, increment: string): Buffer => frame(8, 0, streamId, bytes(increment));
+
+/** What a server takes, and what it answers with RST_STREAM. */
+export const conversations: readonly Uint8Array[] = [
+  [
+    frame(4, 1, 0),
+    frame(1, 4, 1, post),
+    frame(1, 4, 3, post),
+    frame(0, 1, 3, bytes("78")),
+    frame(0, 1, 1, bytes("79")),
+  ],
+  [frame(1, 4, 1, post), frame(0, 0, 1, Buffer.alloc(3000, 97)), frame(1, 5, 1, bytes("40 01 61 01 62"))],
+  [frame(1, 5, 3, get), frame(0, 0, 3, Buffer.alloc(300, 98)), frame(1, 5, 3, get), frame(1, 5, 7, get)],
+  [frame(1, 5, 1, get), frame(1, 4, 3, post), window(3, "00000000"), frame(0, 0, 3, Buffer.alloc(50, 99))],
+  [frame(1, 4, 3, post), window(3, "7fffffff"), frame(1, 5, 5, get), frame(3, 0, 5, bytes("00000008"))],
+  [
+    frame(1, 5, 1, bytes("82 84 86")),
+    frame(1, 5, 3, bytes("82 84 86 41 01 61 40 01 41 01 62")),
+    frame(1, 5, 5, get),
+  ],
+  [frame(1, 4, 1, Buffer.concat([post, bytes("0f 0d 01 35")])), frame(0, 1, 1, bytes("31 32 33 34 35"))],
+  [
+    frame(1, 4, 1, Buffer.concat([post, bytes("0f 0d 01 34")])),
+    frame(0, 9, 1, bytes("01 31 32 33 34 35 00")),
+  ],
+  [
+    frame(4, 0, 0, bytes("0004 00000003")),
+    frame(1, 4, 1, post),
+    frame(0, 1, 1, bytes("616263646566")),
+    window(1, "00000001"),
+  ],
+  [frame(7, 0, 0, bytes("00000000 00000000")), frame(1, 5, 1, get), ping],
+].map((list) => Uint8Array.from(Buffer.concat([settings, ...list])));
+
 /** Header blocks of one connection, one after the other. */
 export const blocks: readonly Uint8Array[] = [
   get,

@@ -156,7 +156,7 @@ export abstract class Connection extends StreamTable implements Http2Connection,
     stream.unconsumed += chunk.length;
     stream.received += chunk.length;
     const fault = this.checkData(stream);
-    if (fault !== null) return this.fault(fault);
+    if (fault !== null) return this.dataFault(fault, endStream);
     if (chunk.length > 0) stream.handler.onData(chunk);
     if (endStream && !stream.closed) return this.endRemote(stream);
     return this.failure;
@@ -354,9 +354,15 @@ export abstract class Connection extends StreamTable implements Http2Connection,
       if (endStream) this.resets.delete(streamId);
       return null;
     }
-    return this.fault(
-      streamError(errorCodes.streamClosed, streamId, "closed_stream", "DATA on a closed stream"),
-    );
+    const detail = "DATA on a closed stream";
+    return this.dataFault(streamError(errorCodes.streamClosed, streamId, "closed_stream", detail), endStream);
+  }
+
+  /** DATA is wrong for its stream. Nothing that may be ignored follows its end, however the frame was cut. */
+  private dataFault(fault: Http2Error, endStream: boolean): Http2Error | null {
+    const error = this.fault(fault);
+    if (endStream) this.resets.delete(fault.streamId);
+    return error;
   }
 
   private applySetting(id: number, value: number): Http2Error | null {
