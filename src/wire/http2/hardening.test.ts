@@ -214,11 +214,15 @@ describe("row 19: floods that nobody reads, and other old ones", () => {
     expect([rig.errors, stream!.queuedBytes]).toEqual([[], sent - 1000]);
   });
 
-  test("windows open, the socket not: what waits is bounded for all streams together", () => {
-    const rig = new ServerRig({ onRequest: (stream) => stream.sendResponse(200, [], false) });
+  test("windows open, the socket not: what waits of 1,000 streams is bounded for all together", () => {
+    const streams = 1000;
+    const rig = new ServerRig({
+      limits: { ...defaultHttp2Limits, maxConcurrentStreams: streams },
+      onRequest: (stream) => stream.sendResponse(200, [], false),
+    });
     rig.peer.settings([4, 0x7fffffff]);
     rig.peer.windowUpdate(0, 0x7fffffff - 65535);
-    for (let i = 0; i < maxConcurrentStreams; i++) rig.request();
+    for (let i = 0; i < streams; i++) rig.request();
     rig.send();
     rig.room = 0;
     const body = Buffer.alloc(16 * 1024);
@@ -227,7 +231,8 @@ describe("row 19: floods that nobody reads, and other old ones", () => {
     const waiting =
       rig.told.reduce((sum, told) => sum + told.stream!.queuedBytes, 0) + rig.connection.queuedBytes;
     const { highWatermarkBytes, gatherBytes } = defaultHttp2Limits;
-    expect(waiting).toBeLessThan(maxConcurrentStreams * (highWatermarkBytes + body.length) + 2 * gatherBytes);
+    expect(rig.told.length).toBe(streams);
+    expect(waiting).toBeLessThan(streams * (highWatermarkBytes + body.length) + 2 * gatherBytes);
     expect(rig.errors).toEqual([]);
   });
 
@@ -299,6 +304,24 @@ describe("row 19: a hostile server", () => {
     expect(sizes()).toEqual([1000, 1]);
     rig.send(frame(t.windowUpdate, 0, 1, u32(50)));
     expect(sizes()).toEqual([1000, 1, 19]);
+  });
+
+  test("a window that becomes smaller while data waits for the socket", () => {
+    const rig = new ClientRig();
+    const { stream } = rig.open(false);
+    rig.connection.flush();
+    rig.room = 0;
+    stream!.sendData(Buffer.alloc(65_000), false);
+    rig.peer.settings([4, 10]);
+    rig.send();
+    rig.room = Number.POSITIVE_INFINITY;
+    rig.connection.drained();
+    const data = rig.heard("server").filter((e) => e.kind === "data");
+    const sent = data.reduce((sum, e) => sum + Number(e["length"]), 0);
+    expect([sent + stream!.queuedBytes, rig.errors]).toEqual([65_000, []]);
+    expect(data.every((e) => Number(e["length"]) > 0)).toBe(true);
+    rig.send(frame(t.windowUpdate, 0, 1, u32(65_000)));
+    expect(stream!.queuedBytes).toBe(0);
   });
 
   test("windows that SETTINGS make larger than 2^31-1", () => {

@@ -228,6 +228,11 @@ export class Outbound {
 
   /** One frame of a stream that has data and window. */
   private sendNext(stream: Stream): void {
+    if (stream.sendWindow <= 0) {
+      // SETTINGS made it smaller since the stream came into the ring; `ready` brings it back.
+      this.leave(stream);
+      return;
+    }
     const queue = stream.queue!;
     const count = Math.min(queue.to - queue.from, this.window, stream.sendWindow, minMaxFrameSize);
     const { bytes, from } = queue;
