@@ -1,0 +1,3 @@
+module weft.test/go-http2
+
+go 1.24
