@@ -1,11 +1,13 @@
 /**
- * A server takes mutants of what clients send, in one piece and in many. It must not throw; which requests it sees,
- * what it answers and how it ends must not depend on the pieces; what it wrote must be frames that a client takes;
- * every stream told must end, by its end or a reset. FUZZ_RUNS and FUZZ_SEED go further.
+ * A server takes mutants of what clients send and a client mutants of what servers answer, in one piece and in many.
+ * Neither may throw; what it tells its users, what it answers and how it ends must not depend on the pieces; what it
+ * wrote must be frames that its peer takes; every stream told must end, by its end or a reset. FUZZ_RUNS and
+ * FUZZ_SEED go further.
  */
 import { expect, test } from "bun:test";
 import { type Rng, seededRng } from "../src/base/index.ts";
 import { cut } from "../src/testkit/http1-trace.ts";
+import { ClientRig } from "../src/testkit/http2-rig.ts";
 import { traceFrames } from "../src/testkit/http2-trace.ts";
 import {
   type Http2Error,
@@ -14,7 +16,7 @@ import {
   ServerConnection,
   type StreamHandler,
 } from "../src/wire/http2/index.ts";
-import { conversations, frames, words } from "./http2-corpus.ts";
+import { answers, conversations, frames, words } from "./http2-corpus.ts";
 import { mutate } from "./mutate.ts";
 
 const runs = Number(process.env["FUZZ_RUNS"] ?? 4000);
@@ -167,6 +169,47 @@ test(`a server: ${runs} mutants of ${seeds.length} clients`, () => {
     served += whole.exchanges.filter((e) => e.end === "end").length;
     faults += whole.faults.length;
     if (whole.error === null) accepted++;
+    else refused++;
+  }
+  expect(Math.min(accepted, refused, served, faults)).toBeGreaterThan(runs / 50);
+});
+
+/** What four requests of a client become when the server says this. */
+function ask(pieces: readonly Uint8Array[]) {
+  const rig = new ClientRig({ settings: null });
+  const told = [rig.open(), rig.open(), rig.open(false), rig.open(false)];
+  for (const piece of pieces) {
+    const bytes = Uint8Array.from(piece);
+    rig.connection.feed(bytes);
+    bytes.fill(0x21);
+  }
+  rig.connection.flush();
+  rig.connection.close();
+  for (const one of told) {
+    const ends = one.events.filter((event) => event === "end" || event.startsWith("reset"));
+    const answered = one.events.filter((event) => event.startsWith("response"));
+    const well = ends.length >= 1 && ends.length <= 2 && ends.lastIndexOf("end") <= 0 && answered.length <= 1;
+    if (!well || one.events.at(-1) !== ends.at(-1)) throw new Error(`events: ${one.events.join(", ")}`);
+    if (one.events.some((event) => event.startsWith("reset"))) one.body = "";
+  }
+  const streams = told.map((one) => [one.events, one.body]);
+  return { streams, errors: rig.errors, faults: rig.faults, ends: rig.ends("server") };
+}
+
+test(`a client: ${runs} mutants of ${answers.length} servers`, () => {
+  const rng = seededRng(seed);
+  let [accepted, refused, served, faults] = [0, 0, 0, 0];
+  for (let i = 0; i < runs; i++) {
+    const bytes = mutate(rng, answers, words);
+    const whole = ask([bytes]);
+    const parts = ask(pieces(rng, bytes));
+    if (!Bun.deepEquals(parts, whole)) {
+      const seen = JSON.stringify([whole, parts]);
+      throw new Error(`seed ${seed}, run ${i}: ${Buffer.from(bytes).toString("hex")} ${seen}`);
+    }
+    served += whole.streams.filter(([events]) => events!.includes("end")).length;
+    faults += whole.faults.length;
+    if (whole.errors.length === 0) accepted++;
     else refused++;
   }
   expect(Math.min(accepted, refused, served, faults)).toBeGreaterThan(runs / 50);

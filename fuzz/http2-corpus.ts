@@ -59,6 +59,35 @@ export const conversations: readonly Uint8Array[] = [
   [frame(7, 0, 0, bytes("00000000 00000000")), frame(1, 5, 1, get), ping],
 ].map((list) => Uint8Array.from(Buffer.concat([settings, ...list])));
 
+const ok = bytes("88 0f10 0a 746578742f706c61696e");
+/** What servers say to a client that has streams 1, 3, 5 and 7 open. */
+export const answers: readonly Uint8Array[] = [
+  [frame(4, 1, 0), frame(1, 4, 1, ok), frame(0, 0, 1, bytes("616263")), frame(0, 1, 1, bytes("64"))],
+  [frame(1, 4, 3, bytes("08 03 313033")), frame(1, 4, 3, ok), frame(1, 5, 3, bytes("40 01 61 01 62"))],
+  [frame(1, 0, 5, ok.subarray(0, 4)), frame(9, 4, 5, ok.subarray(4)), frame(0, 9, 5, bytes("02 6869 0000"))],
+  [
+    frame(1, 5, 1, bytes("89")),
+    frame(1, 5, 3, bytes("88 0f0d 01 35")),
+    frame(1, 4, 5, bytes("88 0f0d 01 32")),
+    frame(0, 1, 5, bytes("6869")),
+  ],
+  [frame(7, 0, 0, bytes("00000003 00000000 6b")), frame(1, 5, 1, ok), frame(1, 5, 7, ok)],
+  [
+    frame(3, 0, 1, bytes("00000007")),
+    frame(3, 0, 3, bytes("00000008")),
+    frame(1, 5, 5, ok),
+    window(7, "00001000"),
+  ],
+  [frame(5, 4, 1, Buffer.concat([bytes("00000002"), get]))],
+  [
+    frame(4, 0, 0, bytes("0001 00000000 0003 00000001 0008 00000001")),
+    ping,
+    frame(1, 4, 7, ok),
+    frame(0, 0, 7),
+    window(0, "7fff0000"),
+  ],
+].map((list) => Uint8Array.from(Buffer.concat([settings, ...list])));
+
 /** Header blocks of one connection, one after the other. */
 export const blocks: readonly Uint8Array[] = [
   get,

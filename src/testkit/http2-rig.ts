@@ -169,17 +169,17 @@ export const getFields: Readonly<HeaderList> = [
   ...[":method", "GET", ":scheme", "http", ":authority", "a.test", ":path", "/"],
 ];
 
-/** A client, and a server that has sent its SETTINGS. */
+/** A client, and a server that has sent its SETTINGS (null: it has not). */
 export class ClientRig extends Rig {
   readonly connection: ClientConnection;
 
-  constructor(options: { limits?: Http2Limits; settings?: readonly number[] } = {}) {
+  constructor(options: { limits?: Http2Limits; settings?: readonly number[] | null } = {}) {
     super();
     this.connection = new ClientConnection({
       ...{ clock: this.clock, output: this.output, handler: this.handler },
       ...(options.limits ? { limits: options.limits } : {}),
     });
-    this.peer.settings(options.settings ?? []);
+    if (options.settings !== null) this.peer.settings(options.settings ?? []);
     this.send();
   }
 
