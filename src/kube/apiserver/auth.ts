@@ -122,6 +122,7 @@ export function authorize(user: User, a: Attributes): void {
   const what = `${a.kind.plural}${a.subresource ? `/${a.subresource}` : ""}`;
   throw forbidden(
     `${what}${a.kind.group ? `.${a.kind.group}` : ""}${a.name ? ` "${a.name}"` : ""} is forbidden: User "${user.name}" cannot ${a.verb} resource "${what}" in API group "${a.kind.group}"${a.namespace ? ` in the namespace "${a.namespace}"` : " at the cluster scope"}`,
+    { ...(a.name && { name: a.name }), ...(a.kind.group && { group: a.kind.group }), kind: a.kind.plural },
   );
 }
 

@@ -63,8 +63,10 @@ export function convert(doc: Doc, apiVersion: string): Doc {
   if (doc.kind === "HorizontalPodAutoscaler") return convertAutoscaler(doc, apiVersion);
   const dialect = apiVersion === "events.k8s.io/v1" ? eventFields : eventFieldsBack;
   if (doc.kind !== "Event") return { ...doc, apiVersion };
-  const renamed = Object.entries(doc).map(([field, value]) => [dialect[field] ?? field, value]);
-  return { ...(Object.fromEntries(renamed) as Doc), apiVersion };
+  const renamed = Object.entries(doc).map(([field, value]) => [dialect[field] ?? field, value] as const);
+  const told = renamed.filter(([field, value]) => value !== "" || !field.startsWith("reporting"));
+  const shown = dialect === eventFields ? told : renamed;
+  return { ...(Object.fromEntries(shown) as Doc), apiVersion };
 }
 
 /** What generation counts: everything but metadata and status. */

@@ -100,18 +100,20 @@ const makeToken = (revision: number, key: string): string =>
 
 /** A revision of -1 means: go on with what is now. */
 function parseToken(token: string, prefix: string): { revision: number; after: string } {
+  const bytes = Buffer.from(token, "base64url");
   try {
-    const { v, revision, key } = JSON.parse(Buffer.from(token, "base64url").toString()) as Record<
-      string,
-      unknown
-    >;
+    const { v, revision, key } = JSON.parse(bytes.toString()) as Record<string, unknown>;
     if (v === 1 && Number.isSafeInteger(revision) && typeof key === "string" && key.startsWith(prefix)) {
       return { revision: Math.max(0, revision as number), after: key };
     }
   } catch {
     // Falls through: a token that this server did not make.
   }
-  throw badRequest("continue key is not valid");
+  const [first = 0] = bytes;
+  const shown =
+    first > 0x20 && first < 0x7f ? String.fromCharCode(first) : `\\u00${first.toString(16).padStart(2, "0")}`;
+  const why = `invalid character '${shown}' looking for beginning of value`;
+  throw badRequest(`invalid continue token: continue key is not valid: ${why}`);
 }
 
 const gone = (): StatusError =>

@@ -5,7 +5,9 @@ import {
   type Cause,
   fillDefaults,
   type Kind,
+  kindOf,
   objectSchema,
+  parseApiVersion,
   validate,
 } from "../kinds/index.ts";
 import { asDoc, asObject, type Doc, type Meta, withoutMetaAndStatus } from "./document.ts";
@@ -26,6 +28,10 @@ export interface WriteOptions {
   readonly fieldManager: string;
   /** A server-side apply: the object brings its managedFields along. */
   readonly operation?: "Apply";
+  /** The whole object comes from the client (PUT). */
+  readonly replaces?: boolean;
+  /** Only the status is written. */
+  readonly status?: boolean;
   /** The pods/binding subresource may set where a pod runs. */
   readonly bound?: boolean;
   /** Grows; goes out as Warning headers. */
@@ -44,16 +50,7 @@ export function identify(target: Target, body: unknown): Doc {
   const apiVersion = apiVersionOf(kind.group, version);
   doc.apiVersion ??= apiVersion;
   doc.kind ??= kind.kind;
-  if (doc.kind === kind.kind && doc.apiVersion !== apiVersion) {
-    throw badRequest(
-      `the API version in the data (${doc.apiVersion}) does not match the expected API version (${apiVersion})`,
-    );
-  }
-  if (doc.kind !== kind.kind) {
-    throw badRequest(
-      `${doc.kind} in version "${doc.apiVersion}" cannot be handled as a ${kind.kind} in version "${apiVersion}"`,
-    );
-  }
+  if (doc.kind !== kind.kind || doc.apiVersion !== apiVersion) throw anotherKind(target, doc, apiVersion);
   const meta = doc.metadata ?? {};
   if (typeof meta !== "object" || Array.isArray(meta)) throw badRequest("metadata is not an object");
   doc.metadata = { ...meta };
@@ -61,7 +58,7 @@ export function identify(target: Target, body: unknown): Doc {
     const given = doc.metadata.namespace;
     if (given && given !== namespace) {
       throw badRequest(
-        `the namespace of the provided object does not match the namespace sent on the request: "${given}" is not "${namespace}"`,
+        "the namespace of the provided object does not match the namespace sent on the request",
       );
     }
     if (namespace !== undefined) doc.metadata.namespace = namespace;
@@ -77,6 +74,23 @@ export function identify(target: Target, body: unknown): Doc {
   return doc;
 }
 
+/** What is no object of the kind: of another one that is known, of another version, or of nothing known. */
+function anotherKind({ kind }: Target, doc: Doc, wanted: string): StatusError {
+  const { kind: said, apiVersion } = doc;
+  if (kind.custom || kind.defined)
+    return badRequest(
+      said === kind.kind
+        ? `the API version in the data (${apiVersion}) does not match the expected API version (${wanted})`
+        : `${said} in version "${apiVersion}" cannot be handled as a ${kind.kind} in version "${wanted}"`,
+    );
+  const version = parseApiVersion(String(apiVersion))?.version ?? "";
+  const known = kindOf(String(apiVersion), String(said));
+  const why = known
+    ? `converting (${version}.${said}) to (${kind.group === "" ? "core" : kind.group.split(".")[0]}.${kind.kind}): unknown conversion`
+    : `no kind "${said}" is registered for version "${apiVersion}" in scheme "pkg/runtime/scheme.go:110"`;
+  return badRequest(`${said} in version "${version}" cannot be handled as a ${kind.kind}: ${why}`);
+}
+
 /** Defaults, validates and prunes. Throws 400 for unknown fields under Strict and 422 for what is invalid. */
 export async function settle(target: Target, doc: Doc, options: WriteOptions, old?: Doc): Promise<Doc> {
   const { kind, version } = target;
@@ -85,7 +99,7 @@ export async function settle(target: Target, doc: Doc, options: WriteOptions, ol
   if (kind.custom) full = fillDefaults(schema, full) as Doc;
   const result = await validate(kind, asObject(full), old && asObject(old));
   complain(target, result.unknown, options);
-  if (result.causes.length > 0) throw refusal(target, full, result.causes);
+  if (result.causes.length > 0) throw refusal(target, full, result.causes, options);
   options.warnings.push(...result.warnings);
   return withoutEmpty(prune(schema, full) as Doc);
 }
@@ -100,7 +114,19 @@ function withoutEmpty(doc: Doc): Doc {
 }
 
 /** Kubernetes' own kinds are decoded into Go types before they are validated: a wrong type is a bad request. */
-function refusal(target: Target, doc: Doc, causes: readonly Cause[]): StatusError {
+function refusal(target: Target, doc: Doc, causes: readonly Cause[], { status }: WriteOptions): StatusError {
+  if (target.kind.custom && status === true) {
+    const inside = (c: Cause): Cause => ({ ...c, message: c.message.replace(": status.", ": ") });
+    return invalid(target.kind, doc.metadata.name ?? "", causes.map(inside));
+  }
+  const encoded =
+    target.kind.kind === "Secret" ? causes.find((c) => c.message.endsWith(noBase64)) : undefined;
+  if (encoded !== undefined) {
+    const [, key = ""] = /^data(?:\.|\[)(.*?)\]?$/.exec(encoded.field) ?? [];
+    const text = String((doc["data"] as Record<string, unknown> | undefined)?.[key] ?? "");
+    const at = Math.max(0, text.search(/[^A-Za-z0-9+/]/));
+    return badRequest(`${undecodable(target)}: illegal base64 data at input byte ${at}`);
+  }
   const typed = target.kind.custom ? [] : causes.filter((c) => c.reason === "FieldValueTypeInvalid");
   if (typed.length === 0) return invalid(target.kind, doc.metadata.name ?? "", causes);
   const [first] = typed;
@@ -112,6 +138,9 @@ function refusal(target: Target, doc: Doc, causes: readonly Cause[]): StatusErro
     { causes: typed },
   );
 }
+
+/** How the cause ends that schema.ts gives for a value that is no base64. */
+const noBase64 = "must be a base64 string";
 
 const undecodable = ({ kind, version }: Target): string =>
   `${kind.kind} in version "${version}" cannot be handled as a ${kind.kind}`;

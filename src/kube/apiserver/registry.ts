@@ -19,7 +19,16 @@ import {
   type Target,
   type WriteOptions,
 } from "./prepare.ts";
-import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound, unwritten } from "./status.ts";
+import {
+  alreadyExists,
+  conflict,
+  forbidden,
+  invalid,
+  notFound,
+  type StatusError,
+  unexplained,
+  unwritten,
+} from "./status.ts";
 
 export interface RegistryOptions {
   readonly store: Store;
@@ -49,6 +58,23 @@ export type Finish = (
 export interface Preconditions {
   readonly uid?: string | undefined;
   readonly resourceVersion?: string | undefined;
+}
+
+/** An object that names another uid than it has: a patch may not change it, who replaces means it as a condition. */
+function anotherUid({ kind, namespace }: Target, uid: string, old: Doc, options: WriteOptions): StatusError {
+  const { name } = old.metadata;
+  const failed = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
+  if (options.operation === "Apply") return conflict(kind, name, failed);
+  if (options.replaces !== true) {
+    const message = `Invalid value: ${JSON.stringify(uid.slice(0, 300))}: field is immutable`;
+    return invalid(kind, name, [{ field: "metadata.uid", message, reason: "FieldValueInvalid" }]);
+  }
+  const place = [...(kind.custom ? [kind.group] : []), kind.plural, ...(namespace ? [namespace] : []), name];
+  return conflict(
+    kind,
+    name,
+    `StorageError: invalid object, Code: 4, Key: /registry/${place.join("/")}, ResourceVersion: 0, AdditionalErrorMsg: ${failed}`,
+  );
 }
 
 const namespaceKind = kindOf("v1", "Namespace")!;
@@ -99,15 +125,16 @@ export class Registry {
     const { kind } = target;
     const doc = identify(target, body);
     if (doc.metadata.resourceVersion) {
-      throw badRequest("resourceVersion should not be set on objects to be created");
+      throw unexplained("resourceVersion should not be set on objects to be created");
     }
     const meta = { ...doc.metadata };
     for (const field of [
       "uid",
       "creationTimestamp",
-      "generation",
+      ...(kind.generation ? ["generation"] : []),
       "deletionTimestamp",
       "deletionGracePeriodSeconds",
+      "selfLink",
     ]) {
       delete meta[field];
     }
@@ -152,7 +179,7 @@ export class Registry {
         throw invalid({ ...target.kind, kind: target.kind.plural }, target.name!, [cause]);
       });
     }
-    return this.change(target, () => body, options, subresource);
+    return this.change(target, () => body, { ...options, replaces: true }, subresource);
   }
 
   /** Applies a change to the object as it stands; tried again when others were faster, unless conditional. */
@@ -165,13 +192,7 @@ export class Registry {
       const next = identify(target, await change(structuredClone(old)));
       const { resourceVersion, uid } = next.metadata;
       if (resourceVersion && resourceVersion !== String(row.revision)) throw conflict(kind, name);
-      if (uid && uid !== old.metadata.uid) {
-        throw conflict(
-          kind,
-          name,
-          `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`,
-        );
-      }
+      if (uid && uid !== old.metadata.uid) throw anotherUid(target, uid, old, options);
       const attemptOptions = { ...options, warnings: [] as string[] };
       let merged = await this.merge(target, next, old, attemptOptions, subresource);
       this.finish(target, merged, attemptOptions);
@@ -201,7 +222,7 @@ export class Registry {
       const base: Doc = { ...old, status: next["status"] };
       if (next.metadata.managedFields)
         base.metadata = { ...old.metadata, managedFields: next.metadata.managedFields };
-      return settle(target, base, options, old);
+      return settle(target, base, { ...options, status: true }, old);
     }
     const draft: Doc = { ...next, metadata: carryMeta(next.metadata, old.metadata) };
     if (kind.statusSubresource) {
@@ -258,9 +279,9 @@ export class Registry {
       const doc = decodeRow(kind, target.version, row);
       if (pre.uid && pre.uid !== doc.metadata.uid) {
         throw conflict(
-          kind,
+          { ...kind, plural: kind.kind },
           name,
-          `Precondition failed: UID in precondition: ${pre.uid}, UID in object meta: ${doc.metadata.uid}`,
+          `the UID in the precondition (${pre.uid}) does not match the UID in record (${doc.metadata.uid}). The object might have been deleted and then recreated`,
         );
       }
       if (pre.resourceVersion && pre.resourceVersion !== String(row.revision)) throw conflict(kind, name);

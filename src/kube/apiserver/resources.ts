@@ -5,13 +5,22 @@ import { type Authenticator, authorize, type User } from "./auth.ts";
 import { type Body, decodeBody, mediaType, readBytes } from "./body.ts";
 import { definitionKind, emptyDefinition, resumeDefinitions } from "./definitions.ts";
 import type { Doc } from "./document.ts";
+import { labelSelector } from "./label-selector.ts";
 import { emptyNamespace } from "./namespaces.ts";
 import { patchObject, readPatch } from "./patch.ts";
 import type { ResourcePath } from "./path.ts";
 import type { Target, WriteOptions } from "./prepare.ts";
 import type { Propagation, Registry } from "./registry.ts";
-import { both, fieldSelector, labelSelector } from "./selector.ts";
-import { badRequest, invalid, methodNotAllowed, noSuchPath, StatusError, tooMany } from "./status.ts";
+import { both, fieldSelector } from "./selector.ts";
+import {
+  badRequest,
+  invalid,
+  methodNotAllowed,
+  noSuchPath,
+  StatusError,
+  tooMany,
+  unexplained,
+} from "./status.ts";
 import { bindPod, changeScale, evictPod, scaleOf } from "./subresources.ts";
 import { type IncludeObject, partialMetadata, tableOf, viewOf } from "./table.ts";
 import { requestToken } from "./token-api.ts";
@@ -280,6 +289,12 @@ async function deleteDryRun(call: Call) {
       },
     ]);
   }
+  if (said && body.orphanDependents !== undefined && body.orphanDependents !== null) {
+    const message = `Invalid value: ${JSON.stringify(said)}: orphanDependents and deletionPropagation cannot be both set`;
+    throw invalid({ group: "meta.k8s.io", plural: "deleteoptions", kind: "DeleteOptions" }, "", [
+      { field: "propagationPolicy", message, reason: "FieldValueInvalid" },
+    ]);
+  }
   const propagation = (said || (body.orphanDependents ? "Orphan" : undefined)) as Propagation | undefined;
   return { ...(dry && { dryRun: true }), pre: body.preconditions ?? {}, propagation };
 }
@@ -307,16 +322,21 @@ async function removeCollection(call: Call): Promise<Answer> {
 
 function listQuery(call: Call) {
   const { query, path } = call;
+  const watches = truthy(query.get("watch"));
   const version = query.get("resourceVersion") ?? "";
-  if (version !== "" && !/^\d{1,15}$/.test(version))
-    throw badRequest(
-      `invalid resource version: resourceVersion: Invalid value: ${JSON.stringify(version)}: strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`,
-    );
+  if (version !== "" && !/^\d{1,15}$/.test(version)) {
+    const shown = JSON.stringify(version.slice(0, 300));
+    const why = `resourceVersion: Invalid value: ${shown}: strconv.ParseUint: parsing ${shown}: invalid syntax`;
+    throw watches ? unexplained(why) : badRequest(`invalid resource version: ${why}`);
+  }
   const limit = Number(query.get("limit") ?? 0);
   if (!Number.isInteger(limit) || limit < 0) throw badRequest("limit is not a whole number");
   const match = query.get("resourceVersionMatch") ?? "";
-  const initial = truthy(query.get("watch")) && query.get("sendInitialEvents") !== null;
-  const wrong = matchError(match, version, query.get("continue"), initial);
+  const initial = watches && query.get("sendInitialEvents") !== null;
+  const wrong =
+    watches && !initial && match !== ""
+      ? matchForWatch
+      : matchError(match, version, query.get("continue"), initial);
   if (wrong) throw invalid({ group: "meta.k8s.io", plural: "listoptions", kind: "ListOptions" }, "", [wrong]);
   const named = path.name ? `metadata.name=${path.name}` : null;
   return {
@@ -330,6 +350,12 @@ function listQuery(call: Call) {
     exact: match === "Exact",
   };
 }
+
+const matchForWatch: Cause = {
+  field: "resourceVersionMatch",
+  message: "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+  reason: "FieldValueForbidden",
+};
 
 /** Which combinations of resourceVersionMatch make sense. */
 function matchError(
@@ -391,7 +417,10 @@ function listOf(call: Call, items: readonly Doc[], metadata: Readonly<Record<str
       items: items.map(partialMetadata),
     };
   }
-  return { kind: kind.listKind, apiVersion: apiVersionOf(kind.group, version), metadata, items };
+  // Kubernetes' own types carry no type of theirs within a list.
+  const bare =
+    kind.custom || kind.defined ? items : items.map(({ kind: _, apiVersion: __, ...item }) => item);
+  return { kind: kind.listKind, apiVersion: apiVersionOf(kind.group, version), metadata, items: bare };
 }
 
 function render(call: Call, doc: Doc): unknown {

@@ -73,9 +73,22 @@ async function route(backend: Backend, request: Request, path: string, host: str
     const review = await answerReview(backend.authenticator, user, trimmed, body);
     if (review !== undefined) return json(201, review);
   }
+  if (!served(backend.registry.catalog, trimmed))
+    return new Response(notServed, { status: 404, headers: plainText });
   if (request.method !== "GET") throw trimmed.startsWith("/api") ? noSuchPath() : methodNotAllowed();
   const accept = request.headers.get("accept");
   return described(backend.registry.catalog, trimmed, host, accept);
+}
+
+/** What Kubernetes answers for a group and version that nobody serves. */
+const notServed = "404 page not found\n";
+const plainText = { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" };
+
+/** False: a path within a group and version that are not there. */
+function served(catalog: Catalog, path: string): boolean {
+  const [root, group, version] = path.split("/").slice(1);
+  if (root !== "apis" || group === undefined || version === undefined) return true;
+  return versionsOf(catalog, group).includes(version);
 }
 
 /** Discovery and OpenAPI. */

@@ -1,39 +1,10 @@
-/** Label and field selectors. Parsing is linear: no regular expression meets the user's text. */
-import { isLabelValue, isQualifiedName, type Kind } from "../kinds/index.ts";
+/** Field selectors, and selectors together. Parsing is linear: no regular expression meets the user's text. */
+import type { Kind } from "../kinds/index.ts";
 import type { Doc } from "./document.ts";
 import { MAX_REQUIREMENTS, MAX_SELECTOR_LENGTH } from "./limits.ts";
 import { badRequest } from "./status.ts";
 
 export type Predicate = (doc: Doc) => boolean;
-
-interface Requirement {
-  readonly key: string;
-  readonly op: "in" | "notin" | "exists" | "absent";
-  readonly values: readonly string[];
-}
-
-/** `a=b,c!=d,e in (f,g),h notin (i),j,!k`. Undefined or empty selects all. */
-export function labelSelector(text: string | null): Predicate | undefined {
-  if (!text) return undefined;
-  const requirements = split(text).map(parseRequirement);
-  return (doc) => {
-    const labels = doc.metadata.labels ?? {};
-    return requirements.every((r) => meets(r, Object.hasOwn(labels, r.key) ? labels[r.key] : undefined));
-  };
-}
-
-function meets(r: Requirement, value: string | undefined): boolean {
-  switch (r.op) {
-    case "exists":
-      return value !== undefined;
-    case "absent":
-      return value === undefined;
-    case "in":
-      return value !== undefined && r.values.includes(value);
-    case "notin":
-      return value === undefined || !r.values.includes(value);
-  }
-}
 
 /** Splits at commas outside of parentheses. */
 function split(text: string): string[] {
@@ -56,35 +27,6 @@ function split(text: string): string[] {
     throw badRequest(`the selector has more than ${MAX_REQUIREMENTS} requirements`);
   }
   return parts;
-}
-
-function parseRequirement(text: string): Requirement {
-  const wrong = (): never => {
-    throw badRequest(`unable to parse requirement: found '${text.slice(0, 100)}'`);
-  };
-  const make = (key: string, op: Requirement["op"], values: string[]): Requirement =>
-    isQualifiedName(key) && values.every(isLabelValue) ? { key, op, values } : wrong();
-  const open = text.indexOf("(");
-  if (open >= 0) {
-    if (!text.endsWith(")")) return wrong();
-    const [key, op, more] = text
-      .slice(0, open)
-      .trim()
-      .split(" ")
-      .filter((w) => w !== "");
-    if (!key || more !== undefined || (op !== "in" && op !== "notin")) return wrong();
-    const values = text
-      .slice(open + 1, -1)
-      .split(",")
-      .map((v) => v.trim());
-    return make(key, op, values);
-  }
-  if (text.startsWith("!")) return make(text.slice(1).trim(), "absent", []);
-  const at = text.indexOf("=");
-  if (at < 0) return make(text, "exists", []);
-  const negated = text[at - 1] === "!";
-  const value = text.slice(text[at + 1] === "=" ? at + 2 : at + 1).trim();
-  return make(text.slice(0, negated ? at - 1 : at).trim(), negated ? "notin" : "in", [value]);
 }
 
 /** `metadata.name=x,type!=y`. */

@@ -37,7 +37,7 @@ export class StatusError extends Error {
       metadata: this.metadata,
       status: "Failure",
       message: this.message,
-      reason: this.reason,
+      ...(this.reason && { reason: this.reason }),
       ...(this.details && { details: this.details }),
       code: this.code,
     };
@@ -57,9 +57,12 @@ const details = (k: Named, name: string): StatusDetails => ({
   kind: k.plural,
 });
 
+/** What Kubernetes answers with 500 although it is the caller's mistake; without a reason. */
+export const unexplained = (message: string): StatusError => new StatusError(500, "", message);
 export const badRequest = (message: string): StatusError => new StatusError(400, "BadRequest", message);
 export const unauthorized = (): StatusError => new StatusError(401, "Unauthorized", "Unauthorized");
-export const forbidden = (message: string): StatusError => new StatusError(403, "Forbidden", message);
+export const forbidden = (message: string, about?: StatusDetails): StatusError =>
+  new StatusError(403, "Forbidden", message, about);
 export const noSuchPath = (): StatusError =>
   new StatusError(404, "NotFound", "the server could not find the requested resource", {});
 export const notFound = (k: Named, name: string): StatusError =>

@@ -1,9 +1,10 @@
 /** Rules of core kinds that a schema cannot say. They run on well-typed, defaulted objects. */
-
+import { isIP } from "node:net";
 import type { Kind } from "./kind.ts";
-import { checkLabels, isDnsLabel, isDnsSubdomain } from "./meta.ts";
+import { checkLabels } from "./meta.ts";
+import { configKeyProblems, isDnsLabel, isDnsSubdomain } from "./names.ts";
 import type { Cause } from "./schema.ts";
-import type { EndpointSlice, KubeObject, Service, ServicePort } from "./types.ts";
+import type { EndpointSlice, Event, KubeObject, Service, ServicePort } from "./types.ts";
 import { checkWorkload } from "./workload-rules.ts";
 
 /** Most bytes of all values of a Secret or ConfigMap together, as in Kubernetes. */
@@ -32,6 +33,8 @@ export function checkRules(kind: Kind, object: KubeObject, old?: KubeObject): Ca
   if (kind.group === "" && kind.kind === "Service") return checkService(object as Service, old as Service);
   if (kind.kind === "Secret" || kind.kind === "ConfigMap") return checkData(object, old);
   if (kind.custom) return [];
+  if (kind.kind === "Event" && kind.group === "") return checkEvent(object as Event);
+  if (kind.kind === "Lease") return checkLease(object);
   if (kind.kind === "EndpointSlice") return checkSlice(object as EndpointSlice, old as EndpointSlice);
   return checkWorkload(kind, object, old);
 }
@@ -71,14 +74,34 @@ function checkPorts(ports: readonly ServicePort[]): Cause[] {
     if (numbers.has(key)) causes.push(duplicate(at, { port: port.port, protocol: port.protocol ?? "TCP" }));
     numbers.add(key);
     const target = port.targetPort;
-    if (typeof target === "number" && (target < 1 || target > 65_535)) {
-      causes.push(invalid(`${at}.targetPort`, target, "must be between 1 and 65535, inclusive"));
-    }
+    if (!isPort(port.port)) causes.push(invalid(`${at}.port`, port.port, portRule));
+    if (typeof target === "number" && !isPort(target))
+      causes.push(invalid(`${at}.targetPort`, target, portRule));
     if (typeof target === "string" && !/^(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?$/.test(target)) {
       causes.push(invalid(`${at}.targetPort`, target, "must be a port name of at most 15 characters"));
     }
   }
   return causes;
+}
+
+const isPort = (port: number): boolean => port >= 1 && port <= 65_535;
+const portRule = "must be between 1 and 65535, inclusive";
+
+/** Namespaces in which events about what has no namespace stand. */
+const clusterEvents: readonly unknown[] = ["default", "kube-system"];
+
+function checkEvent(event: Event): Cause[] {
+  const { namespace } = event.metadata;
+  const about = event.involvedObject?.namespace ?? "";
+  const fits = about === "" ? clusterEvents.includes(namespace) : about === namespace;
+  return fits ? [] : [invalid("involvedObject.namespace", about, "does not match event.namespace")];
+}
+
+function checkLease(lease: KubeObject): Cause[] {
+  const { leaseDurationSeconds: life } = (lease.spec ?? {}) as { leaseDurationSeconds?: number };
+  return life === undefined || life === null || life > 0
+    ? []
+    : [invalid("spec.leaseDurationSeconds", life, "must be greater than 0")];
 }
 
 function checkData(object: KubeObject, old?: KubeObject): Cause[] {
@@ -87,15 +110,8 @@ function checkData(object: KubeObject, old?: KubeObject): Cause[] {
   for (const field of ["data", "binaryData"]) {
     for (const [key, value] of Object.entries((object[field] ?? {}) as Record<string, string>)) {
       bytes += value.length;
-      if (!/^[-._a-zA-Z0-9]{1,253}$/.test(key) || key === "." || key === "..") {
-        causes.push(
-          invalid(
-            `${field}[${key.slice(0, 300)}]`,
-            key.slice(0, 300),
-            "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
-          ),
-        );
-      }
+      const shown = key.slice(0, 300);
+      causes.push(...configKeyProblems(key).map((p) => invalid(`${field}[${shown}]`, shown, p)));
     }
   }
   if (bytes > MAX_DATA_BYTES) {
@@ -155,10 +171,15 @@ function checkSlice(slice: EndpointSlice, old?: EndpointSlice): Cause[] {
     for (const [j, address] of endpoint.addresses.entries()) {
       const ok =
         slice.addressType === "IPv4" ? isIpv4(address) : typeof address === "string" && address !== "";
-      if (!ok)
-        causes.push(
-          invalid(`endpoints[${i}].addresses[${j}]`, address, `must be a valid ${slice.addressType} address`),
-        );
+      if (ok) continue;
+      const family = isIP(address) === 0 ? undefined : slice.addressType;
+      const rule =
+        slice.addressType === "FQDN"
+          ? "must be a valid FQDN address"
+          : family === undefined
+            ? "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+            : `must be an ${family} address`;
+      causes.push(invalid(`endpoints[${i}].addresses[${j}]`, address, rule));
     }
   }
   if (old && old.addressType !== slice.addressType) {

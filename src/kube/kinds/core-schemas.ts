@@ -44,7 +44,7 @@ const servicePort = object(
     name: string("The name of this port within the service; required where there are several."),
     protocol,
     appProtocol: string("Hint for the protocol of the application: http, http2, grpc, tcp, tls."),
-    port: { ...integer(1, PORT_MAX), description: "The port that clients use." },
+    port: { ...integer(), description: "The port that clients use: 1 to 65535." },
     targetPort: { intOrString: true, description: "Number or name of the port of the workload." },
     nodePort: integer(0, PORT_MAX),
   },
@@ -54,7 +54,7 @@ const servicePort = object(
 export const serviceSchema = object({
   spec: object(
     {
-      type: oneOf("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"),
+      type: oneOf("ClusterIP", "ExternalName", "LoadBalancer", "NodePort"),
       clusterIP: string('Address of the service; allocated where empty, "None" for a headless service.'),
       clusterIPs: { ...array(string()), mergeSet: true },
       ports: { ...array(servicePort, "port"), listType: "map", listKeys: ["port", "protocol"] },
@@ -143,7 +143,7 @@ export const newEventSchema = object({
 export const leaseSchema = object({
   spec: object({
     holderIdentity: string(),
-    leaseDurationSeconds: integer(1),
+    leaseDurationSeconds: integer(),
     acquireTime: microTime,
     renewTime: microTime,
     leaseTransitions: integer(0),

@@ -27,6 +27,15 @@ const defaults: Readonly<Record<string, (object: KubeObject) => KubeObject>> = {
     spec: service((o.spec ?? {}) as ServiceSpec),
     status: o.status ?? { loadBalancer: {} },
   }),
+  // Go writes these even where nobody said anything.
+  Event: (o) =>
+    o.apiVersion === "v1"
+      ? {
+          ...{ source: {}, firstTimestamp: null, lastTimestamp: null, eventTime: null },
+          ...{ reportingComponent: "", reportingInstance: "" },
+          ...o,
+        }
+      : o,
   Secret: secret,
   EndpointSlice: (o) => ({
     ...o,
@@ -47,6 +56,7 @@ function service(spec: ServiceSpec): ServiceSpec {
   return {
     ...common,
     internalTrafficPolicy: spec.internalTrafficPolicy ?? "Cluster",
+    ...(type !== "ClusterIP" && { externalTrafficPolicy: spec.externalTrafficPolicy ?? "Cluster" }),
     ipFamilies: spec.ipFamilies ?? ["IPv4"],
     ipFamilyPolicy: spec.ipFamilyPolicy ?? "SingleStack",
   };

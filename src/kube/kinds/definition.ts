@@ -3,7 +3,7 @@ import { type ColumnDefinition, pathColumn } from "./columns.ts";
 import { fromOpenApi, type OpenApiSchema } from "./from-openapi.ts";
 import { compileJsonPath } from "./json-path.ts";
 import { type Kind, makeKind } from "./kind.ts";
-import { isDns1035Label, isDnsSubdomain } from "./meta.ts";
+import { isDns1035Label, isDnsSubdomain } from "./names.ts";
 import { type Cause, check, type Findings, type Schema } from "./schema.ts";
 import { checkStructure } from "./structure.ts";
 import type { KubeObject } from "./types.ts";

@@ -1,15 +1,15 @@
 /** ObjectMeta: its schema, and the rules for names, labels and annotations. */
 import {
-  array,
-  boolean,
-  type Cause,
-  childPath,
-  integer,
-  map,
-  object,
-  type Schema,
-  string,
-} from "./schema.ts";
+  isQualifiedName,
+  label1035Problems,
+  labelProblems,
+  labelValueProblems,
+  type Problems,
+  pathProblems,
+  qualifiedNameProblems,
+  subdomainProblems,
+} from "./names.ts";
+import { array, boolean, type Cause, integer, map, object, type Schema, string } from "./schema.ts";
 
 const time: Schema = { type: "string", format: "date-time" };
 
@@ -61,51 +61,20 @@ export const metadataSchema: Schema = object(
   "Standard object's metadata.",
 );
 
-const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-const dns1035 = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
-const dnsPart = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
-const namePart = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
-
-/** RFC 1123 label, at most 63 characters. */
-export const isDnsLabel = (text: string): boolean => dnsLabel.test(text);
-/** RFC 1035 label: starts with a letter (names of Services). */
-export const isDns1035Label = (text: string): boolean => dns1035.test(text);
-/** RFC 1123 subdomain, at most 253 characters. */
-export const isDnsSubdomain = (text: string): boolean =>
-  text.length <= 253 && text.split(".").every((part) => dnsPart.test(part));
-
-/** A label key or an annotation key: `[prefix/]name`. */
-export function isQualifiedName(key: string): boolean {
-  const slash = key.indexOf("/");
-  if (slash >= 0 && !isDnsSubdomain(key.slice(0, slash))) return false;
-  return namePart.test(key.slice(slash + 1));
-}
-
-export const isLabelValue = (value: string): boolean => value === "" || namePart.test(value);
-
 /** Limit of the sum of all annotations' keys and values, as in Kubernetes. */
 export const MAX_ANNOTATION_BYTES = 256 * 1024;
 
 export type NameRule = "label" | "label1035" | "subdomain" | "path";
 
-const rules: Readonly<Record<NameRule, readonly [(name: string) => boolean, string]>> = {
-  label: [
-    isDnsLabel,
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
-  ],
-  label1035: [
-    isDns1035Label,
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
-  ],
-  subdomain: [
-    isDnsSubdomain,
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
-  ],
-  path: [
-    (name) => name !== "." && name !== ".." && !/[/%]/.test(name) && name.length <= 253,
-    "may not be '.' or '..' or contain '/' or '%'",
-  ],
+const rules: Readonly<Record<NameRule, (name: string) => Problems>> = {
+  label: labelProblems,
+  label1035: label1035Problems,
+  subdomain: subdomainProblems,
+  path: pathProblems,
 };
+
+const wrong = (field: string, value: string, problems: Problems): Cause[] =>
+  problems.map((p) => invalid(field, value, p));
 
 const invalid = (field: string, value: string, message: string): Cause => ({
   field,
@@ -119,31 +88,23 @@ const STANDARD_FINALIZERS: ReadonlySet<string> = new Set(["kubernetes", "orphan"
 /** Causes for a metadata whose name and types are otherwise known to be strings. */
 export function checkMetadata(meta: Readonly<Record<string, unknown>>, rule: NameRule): Cause[] {
   const causes: Cause[] = [];
-  const [ok, message] = rules[rule];
+  const problems = rules[rule];
   const { name, generateName, namespace } = meta;
-  if (typeof name !== "string" || name === "") {
-    if (typeof generateName !== "string" || generateName === "") {
-      causes.push({
-        field: "metadata.name",
-        message: "Required value: name or generateName is required",
-        reason: "FieldValueRequired",
-      });
-    } else if (!ok(`${generateName.slice(0, 58)}00000`)) {
-      causes.push(invalid("metadata.generateName", generateName, message));
-    }
-  } else if (!ok(name)) causes.push(invalid("metadata.name", name, message));
-  if (typeof namespace === "string" && namespace !== "" && !isDnsLabel(namespace)) {
-    causes.push(invalid("metadata.namespace", namespace, rules.label[1]));
-  }
+  const prefix = typeof generateName === "string" ? generateName : "";
+  // What ends in a dash is a beginning: the suffix makes it whole.
+  if (prefix !== "")
+    causes.push(...wrong("metadata.generateName", prefix, problems(prefix.replace(/.-$/, "a"))));
+  if (typeof name === "string" && name !== "") causes.push(...wrong("metadata.name", name, problems(name)));
+  else if (prefix === "")
+    causes.push({
+      field: "metadata.name",
+      message: "Required value: name or generateName is required",
+      reason: "FieldValueRequired",
+    });
+  if (typeof namespace === "string" && namespace !== "")
+    causes.push(...wrong("metadata.namespace", namespace, labelProblems(namespace)));
   causes.push(...checkLabels(meta["labels"], "metadata.labels"), ...checkAnnotations(meta["annotations"]));
-  const owners = (meta["ownerReferences"] ?? []) as readonly {
-    readonly controller?: boolean;
-    readonly name: string;
-  }[];
-  if (owners.filter((o) => o.controller === true).length > 1) {
-    const message = `Invalid value: ${JSON.stringify(owners)}: Only one reference can have Controller set to true`;
-    causes.push({ field: "metadata.ownerReferences", message, reason: "FieldValueInvalid" });
-  }
+  causes.push(...checkOwners(meta["ownerReferences"]));
   for (const [i, finalizer] of ((meta["finalizers"] ?? []) as string[]).entries()) {
     if (!isQualifiedName(finalizer)) {
       causes.push(invalid(`metadata.finalizers[${i}]`, finalizer, "must be a qualified name"));
@@ -155,28 +116,33 @@ export function checkMetadata(meta: Readonly<Record<string, unknown>>, rule: Nam
   return causes;
 }
 
+/** One controller at most. */
+function checkOwners(value: unknown): Cause[] {
+  type Owner = { readonly controller?: boolean; readonly kind: string; readonly name: string };
+  const owners = (value ?? []) as readonly Owner[];
+  const [first, second] = owners.filter((o) => o.controller === true);
+  if (first === undefined || second === undefined) return [];
+  const names = [first, second].map((o) => `${o.kind}/${o.name}`).join(" and ");
+  const message = `Invalid value: ${JSON.stringify(owners)}: Only one reference can have Controller set to true. Found "true" in references for ${names}`;
+  return [{ field: "metadata.ownerReferences", message, reason: "FieldValueInvalid" }];
+}
+
+const ownerField = /^metadata\.ownerReferences\[\d+\]\.(apiVersion|kind|name|uid)$/;
+
+/** What an owner reference lacks, in Kubernetes' words: it is empty there, and of no entry. */
+export function ownerCause(cause: Cause): Cause {
+  const [, field] = (cause.reason === "FieldValueRequired" && ownerField.exec(cause.field)) || [];
+  if (field === undefined) return cause;
+  const rule = field === "apiVersion" ? "version must not be empty" : "must not be empty";
+  return invalid(`metadata.ownerReferences.${field}`, "", rule);
+}
+
 /** Causes for a map of labels, or of a selector's labels. */
 export function checkLabels(labels: unknown, field: string): Cause[] {
   const causes: Cause[] = [];
   for (const [key, value] of Object.entries((labels ?? {}) as Record<string, string>)) {
-    if (!isQualifiedName(key)) {
-      causes.push(
-        invalid(
-          field,
-          key,
-          "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
-        ),
-      );
-    }
-    if (!isLabelValue(value)) {
-      causes.push(
-        invalid(
-          childPath(field, key),
-          value,
-          "a valid label must be an empty string or consist of at most 63 alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
-        ),
-      );
-    }
+    causes.push(...wrong(field, key, qualifiedNameProblems(key)));
+    causes.push(...wrong(field, value, labelValueProblems(value)));
   }
   return causes;
 }
@@ -186,9 +152,7 @@ function checkAnnotations(annotations: unknown): Cause[] {
   let bytes = 0;
   for (const [key, value] of Object.entries((annotations ?? {}) as Record<string, string>)) {
     bytes += key.length + Buffer.byteLength(value);
-    if (!isQualifiedName(key.toLowerCase())) {
-      causes.push(invalid("metadata.annotations", key, "must be a qualified name"));
-    }
+    causes.push(...wrong("metadata.annotations", key, qualifiedNameProblems(key.toLowerCase())));
   }
   if (bytes > MAX_ANNOTATION_BYTES) {
     causes.push({

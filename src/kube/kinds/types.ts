@@ -86,6 +86,7 @@ export interface ServiceSpec {
   readonly sessionAffinity?: "None" | "ClientIP";
   readonly publishNotReadyAddresses?: boolean;
   readonly internalTrafficPolicy?: "Cluster" | "Local";
+  readonly externalTrafficPolicy?: "Cluster" | "Local";
   readonly ipFamilies?: readonly string[];
   readonly ipFamilyPolicy?: string;
 }

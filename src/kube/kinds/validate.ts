@@ -4,7 +4,7 @@ import { applyDefaults } from "./defaults.ts";
 import { checkDefinition, type Definition, definitionWarnings } from "./definition.ts";
 import { checkIstio, type IstioKind } from "./istio-schema.ts";
 import type { Kind } from "./kind.ts";
-import { checkMetadata, metadataSchema } from "./meta.ts";
+import { checkMetadata, metadataSchema, ownerCause } from "./meta.ts";
 import { type Cause, check, type Findings, type Schema } from "./schema.ts";
 import { kindOf, parseApiVersion } from "./table.ts";
 import type { KubeObject } from "./types.ts";
@@ -37,7 +37,8 @@ export async function validate(kind: Kind, object: KubeObject, old?: KubeObject)
   const version = parseApiVersion(object.apiVersion)?.version;
   const found: Findings = { causes: [], unknown: [], strictNull: kind.defined, namesTypes: true };
   check(await objectSchema(kind, version), object, "", found);
-  if (found.causes.length > 0) return { causes: found.causes, unknown: found.unknown, warnings: [] };
+  if (found.causes.length > 0)
+    return { causes: found.causes.map(ownerCause), unknown: found.unknown, warnings: [] };
   const causes = checkMetadata(object.metadata as unknown as Record<string, unknown>, kind.nameRule);
   if (
     kind.group.endsWith(".istio.io") &&

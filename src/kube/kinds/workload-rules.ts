@@ -1,6 +1,6 @@
 /** Rules of workloads that a schema cannot say: selectors and templates, containers, what may not change. */
 import type { Kind } from "./kind.ts";
-import { isDnsLabel } from "./meta.ts";
+import { isDnsLabel } from "./names.ts";
 import type { Cause } from "./schema.ts";
 import type { KubeObject } from "./types.ts";
 
@@ -93,5 +93,5 @@ function checkPod(spec: Obj, at: string): Cause[] {
 function checkIngress(spec: Obj): Cause[] {
   const rules = (spec["rules"] ?? []) as unknown[];
   if (rules.length > 0 || spec["defaultBackend"]) return [];
-  return [invalid("spec", [], "either `defaultBackend` or `rules` must be specified")];
+  return [invalid("spec", null, "either `defaultBackend` or `rules` must be specified")];
 }

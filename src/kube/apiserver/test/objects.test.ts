@@ -247,7 +247,7 @@ describe("bad input is refused with its path", () => {
     [
       "a bad label",
       { ...virtualService("x"), metadata: { name: "x", labels: { a: "b c" } } },
-      "metadata.labels.a",
+      "metadata.labels",
     ],
   ];
   for (const [what, object, field] of refused) {
