@@ -64,6 +64,29 @@ const destination = fc.record(
   },
   { requiredKeys: ["destination"] },
 );
+const percentage = fc.record({ value: fc.constantFrom(0, 0.0001, 33.3, 100, 101) }, { requiredKeys: [] });
+const fault = fc.record(
+  {
+    delay: fc.record({ fixedDelay: word, percentage }, { requiredKeys: [] }),
+    abort: fc.record(
+      { httpStatus: number, grpcStatus: fc.oneof(word, fc.constant("UNAVAILABLE")), percentage },
+      { requiredKeys: [] },
+    ),
+  },
+  { requiredKeys: [] },
+);
+const cors = fc.record(
+  {
+    allowOrigins: fc.array(stringMatch, { maxLength: 2 }),
+    allowMethods: fc.array(word, { maxLength: 2 }),
+    allowHeaders: fc.array(word, { maxLength: 2 }),
+    exposeHeaders: fc.array(word, { maxLength: 1 }),
+    maxAge: word,
+    allowCredentials: fc.boolean(),
+    unmatchedPreflights: fc.constantFrom("FORWARD", "IGNORE"),
+  },
+  { requiredKeys: [] },
+);
 const rule = fc.record(
   {
     name: word,
@@ -88,7 +111,19 @@ const rule = fc.record(
       { attempts: number, perTryTimeout: word, retryOn: word, backoff: word },
       { requiredKeys: [] },
     ),
-    rewrite: fc.record({ uri: word, authority: word }, { requiredKeys: [] }),
+    rewrite: fc.oneof(
+      fc.record({ uri: word, authority: word }, { requiredKeys: [] }),
+      fc.record({
+        uriRegexRewrite: fc.record({
+          match: word,
+          rewrite: fc.oneof(word, fc.constantFrom("\\1", "\\2", "\\", "/x\\0")),
+        }),
+      }),
+    ),
+    fault: rarely(fault),
+    corsPolicy: rarely(cors),
+    mirror: rarely(fc.record({ host: fc.constantFrom("web-api", "nobody") })),
+    mirrorPercentage: rarely(percentage),
     headers: fc.record({ request: changes, response: changes }, { requiredKeys: [] }),
   },
   { requiredKeys: ["route"] },
@@ -114,20 +149,60 @@ const virtualService = fc.record({
   ),
   http: fc.array(fc.oneof(rule, fixed), { minLength: 1, maxLength: 2 }),
 });
+const ring = fc.record({ minimumRingSize: number });
+const hashing = fc.record(
+  {
+    httpHeaderName: rarely(word),
+    useSourceIp: rarely(fc.boolean()),
+    httpCookie: rarely(fc.record({ name: word, ttl: word, path: word }, { requiredKeys: ["name"] })),
+    httpQueryParameterName: rarely(word),
+    ringHash: rarely(ring),
+    maglev: rarely(fc.record({ tableSize: fc.constantFrom(1, 4, 251, 65_537, 2 ** 31) })),
+  },
+  { requiredKeys: [] },
+);
 const policy = fc.record(
   {
-    loadBalancer: fc.record({
-      simple: fc.constantFrom("RANDOM", "ROUND_ROBIN", "PASSTHROUGH", "LEAST_CONN"),
-    }),
+    loadBalancer: fc.oneof(
+      fc.record(
+        {
+          simple: fc.constantFrom("RANDOM", "ROUND_ROBIN", "PASSTHROUGH", "LEAST_CONN"),
+          warmup: rarely(fc.record({ duration: word, minimumPercent: number, aggression: number })),
+        },
+        { requiredKeys: ["simple"] },
+      ),
+      hashing.map((consistentHash) => ({ consistentHash })),
+      fc.record({
+        localityLbSetting: fc.record(
+          {
+            distribute: fc.constant([{ from: "*", to: { "a/*": 60, b: 40 } }]),
+            failoverPriority: fc.array(word, { maxLength: 2 }),
+            enabled: fc.boolean(),
+          },
+          { requiredKeys: [] },
+        ),
+      }),
+    ),
+    retryBudget: rarely(fc.record({ percent: number, minRetryConcurrency: number }, { requiredKeys: [] })),
     connectionPool: fc.record(
       {
-        tcp: fc.record({ maxConnections: number, connectTimeout: word }, { requiredKeys: [] }),
+        tcp: fc.record(
+          {
+            maxConnections: number,
+            connectTimeout: word,
+            maxConnectionDuration: word,
+            tcpKeepalive: fc.record({ probes: number, time: word, interval: word }, { requiredKeys: [] }),
+          },
+          { requiredKeys: [] },
+        ),
         http: fc.record(
           {
             http2MaxRequests: number,
             maxRetries: number,
             maxRequestsPerConnection: number,
             idleTimeout: word,
+            useClientProtocol: fc.boolean(),
+            maxConcurrentStreams: number,
             h2UpgradePolicy: fc.constantFrom("UPGRADE", "DEFAULT"),
           },
           { requiredKeys: [] },
@@ -149,7 +224,9 @@ const policy = fc.record(
     ),
     tls: fc.record(
       {
-        mode: fc.constantFrom("DISABLE", "SIMPLE", "ISTIO_MUTUAL"),
+        mode: fc.constantFrom("DISABLE", "SIMPLE", "ISTIO_MUTUAL", "MUTUAL"),
+        caCertificates: word,
+        insecureSkipVerify: fc.boolean(),
         sni: word,
         subjectAltNames: fc.array(word, { maxLength: 1 }),
       },

@@ -19,14 +19,26 @@ import {
   translate,
 } from "../../src/mesh/translate/index.ts";
 import { BasicAuthSchema } from "../../src/proto/gen/envoy/extensions/filters/http/basic_auth/v3/basic_auth_pb.js";
+import {
+  CorsPolicySchema,
+  CorsSchema,
+} from "../../src/proto/gen/envoy/extensions/filters/http/cors/v3/cors_pb.js";
+import { HTTPFaultSchema } from "../../src/proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js";
 import { ConfigSchema as SetFilterStateSchema } from "../../src/proto/gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js";
 import { HttpInspectorSchema } from "../../src/proto/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js";
+import { PreviousHostsPredicateSchema } from "../../src/proto/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js";
+import { PreviousPrioritiesConfigSchema } from "../../src/proto/gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js";
 import { InternalUpstreamTransportSchema } from "../../src/proto/gen/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.js";
 import { extensionRegistry, resourceSchema } from "../../src/proxy/compile/index.ts";
 
 /** What Weft's proxy reads, and what only Envoy is told. */
 const registry = createRegistry(
   extensionRegistry,
+  CorsPolicySchema,
+  CorsSchema,
+  HTTPFaultSchema,
+  PreviousHostsPredicateSchema,
+  PreviousPrioritiesConfigSchema,
   BasicAuthSchema,
   SetFilterStateSchema,
   HttpInspectorSchema,
@@ -43,6 +55,8 @@ export interface Case {
   readonly mtls: MtlsMode;
   /** `namespace/name` of the workloads whose proxies are rendered. */
   readonly nodes: readonly string[];
+  /** The same, rendered as for an Envoy beside an agent: with what Weft's own proxy is not told yet. */
+  readonly envoys: readonly string[];
   /** Listeners that a gRPC client or server subscribes to. */
   readonly asked: readonly string[];
 }
@@ -78,6 +92,7 @@ export function readCase(dir: string): Case {
     objects: [...files, text].flatMap(parseObjects),
     mtls: (header(text, "mtls")[0] ?? "strict") as MtlsMode,
     nodes: header(text, "node"),
+    envoys: header(text, "envoy"),
     asked: header(text, "ask"),
   };
 }
@@ -103,8 +118,17 @@ export function nodeOf(mesh: Mesh, key: string): ProxyNode {
 }
 
 export function render(c: Case, mesh: Mesh): ReadonlyMap<string, Rendered> {
-  return new Map(c.nodes.map((key) => [key, renderFor(mesh, nodeOf(mesh, key))]));
+  return new Map([
+    ...c.nodes.map((key) => [key, renderFor(mesh, nodeOf(mesh, key))] as const),
+    ...c.envoys.map((key) => {
+      const node: ProxyNode = { ...nodeOf(mesh, key), kind: "envoy" };
+      return [`${envoyMark}${key}`, renderFor(mesh, node)] as const;
+    }),
+  ]);
 }
+
+/** Before the name of a node that is an Envoy. */
+export const envoyMark = "envoy ";
 
 /** Every resource decoded, so that what is judged is the bytes. */
 export function decode(

@@ -79,9 +79,21 @@ function rewrite(values: readonly JsonObject[], change: (value: JsonObject) => J
   ) as JsonObject[];
 }
 
-/** Envoy's validation has no stream to take secrets from (it crashes), so they are found by name. */
+/**
+ * Envoy's validation has no stream to take secrets from (it crashes), so they are found by name; and files that
+ * manifests name are on the user's machine, so contents stand in for them.
+ */
 function staticSecrets(values: readonly JsonObject[]): JsonObject[] {
-  return rewrite(values, ({ sdsConfig: _, ...rest }) => rest);
+  return rewrite(values, ({ sdsConfig: _, ...rest }) => {
+    const { filename } = rest;
+    if (typeof filename !== "string" || !/[.](pem|crt)$/.test(filename)) return rest;
+    const inlineString = /key/.test(filename)
+      ? own.keyPem
+      : /cert[.]pem/.test(filename)
+        ? own.certPem
+        : ca.caPem;
+    return { inlineString };
+  });
 }
 
 /** What Envoy complains of; "" when it takes everything. */

@@ -84,7 +84,7 @@ describe("admission", () => {
 test("describe tells what acts, what differs, what is ignored, for the files asked about", () => {
   const object = route([
     {
-      fault: {},
+      headers: { request: { remove: ["connection"] } },
       timeout: "1s",
       route: [{ destination: { host: "reviews", subset: "v1" }, weight: 90 }],
     },
@@ -98,7 +98,7 @@ test("describe tells what acts, what differs, what is ignored, for the files ask
     "all other requests to reviews.default.svc.cluster.local go to reviews.default.svc.cluster.local subset v1, 1000 ms in all",
   ]);
   expect(one!.differs.map((m) => m.code).sort()).toEqual(["lone-weight", "undefined-subset"]);
-  expect(one!.ignored.map((m) => m.field)).toEqual(["spec.http[0].fault"]);
+  expect(one!.ignored.map((m) => m.field)).toEqual(["spec.http[0].headers.request.remove[0]"]);
   expect(one!.errors).toEqual([]);
 });
 

@@ -106,11 +106,16 @@ function policyWords(subject: string, policy: TrafficPolicy, from: (o: Origin) =
     ...(pool && from(pool.origin) ? [`${subject}: ${poolWords(pool)}`] : []),
     ...(outlier && from(outlier.origin) ? [`${subject}: ${outlierWords(outlier)}`] : []),
     ...(balancing && from(balancing.origin) ? [`${subject} are balanced by ${balancing.kind}`] : []),
-    ...(security && from(security.origin)
-      ? [`${subject} go ${security.kind === "plain" ? "in plaintext" : "by mutual TLS only"}`]
-      : []),
+    ...(security && from(security.origin) ? [`${subject} go ${transports[security.kind]}`] : []),
   ];
 }
+
+const transports = {
+  plain: "in plaintext",
+  mesh: "by mutual TLS only",
+  simple: "by TLS, the server's certificate verified",
+  mutual: "by mutual TLS with certificates of the user's",
+} as const;
 
 function poolWords(pool: ConnectionPool): string {
   const some = (n: number | undefined, what: string): string[] => (n === undefined ? [] : [`${n} ${what}`]);

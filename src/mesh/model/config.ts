@@ -1,4 +1,5 @@
 /** Settings of the whole mesh. */
+import type { LocalityBalancing } from "./policy.ts";
 import type { RetryPolicy } from "./route.ts";
 
 export interface AccessLog {
@@ -25,6 +26,8 @@ export interface MeshConfig {
   /** Pass `x-weft-reason` on to applications. */
   readonly explain: boolean;
   readonly connectTimeoutMs: number;
+  /** Where no policy says otherwise. */
+  readonly locality?: LocalityBalancing;
   /** Where a route is silent; attempts 0 switches it off. */
   readonly defaultRetries: RetryPolicy;
 }

@@ -57,18 +57,32 @@ export interface PolicyQuestion {
   /** Of the service; absent for a host outside the mesh. */
   readonly serviceNamespace?: string;
   readonly clientNamespace: string;
+  readonly clientLabels: Readonly<Record<string, string>>;
   readonly rootNamespace: string;
 }
 
-/** Istio's order: a policy of the caller's namespace, then of the service's, then of the root namespace. */
+function selects(p: DestinationPolicy, { clientNamespace, clientLabels }: PolicyQuestion): boolean {
+  if (p.callerLabels === undefined) return true;
+  return p.namespace === clientNamespace && carries(clientLabels, p.callerLabels);
+}
+
+/** Istio's order: one for the very caller, then a policy of the caller's namespace, then of the service's, then of the root namespace. */
 export function policyFor(
   policies: Scopes<DestinationPolicy>,
   question: PolicyQuestion,
 ): DestinationPolicy | undefined {
   const { host, clientNamespace, serviceNamespace, rootNamespace } = question;
   for (const namespace of [clientNamespace, serviceNamespace, rootNamespace]) {
-    const found = entryFor(policies, host, clientNamespace, (p) => p.namespace === namespace);
-    if (found !== undefined) return found;
+    for (const selecting of [true, false]) {
+      const found = entryFor(
+        policies,
+        host,
+        clientNamespace,
+        (p) =>
+          p.namespace === namespace && (p.callerLabels !== undefined) === selecting && selects(p, question),
+      );
+      if (found !== undefined) return found;
+    }
   }
   return undefined;
 }

@@ -33,5 +33,9 @@ export interface RequestMatch {
   /** Only for callers with these labels, in this namespace. */
   readonly sourceLabels: Readonly<Record<string, string>>;
   readonly sourceNamespace?: string;
+  /** Added to the rule's in names of routes. */
+  readonly name?: string;
+  /** Prefix of statistics. */
+  readonly statPrefix?: string;
   readonly origin: Origin;
 }

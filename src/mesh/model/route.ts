@@ -1,13 +1,17 @@
 /** What happens to a request that was sent to a host. */
-import type { RequestMatch } from "./match.ts";
+import type { RequestMatch, StringMatch } from "./match.ts";
 import type { Origin, Visibility } from "./ref.ts";
+
+/** Parts of a million: 50 % is 500,000. */
+export type Share = number;
+export const wholeShare: Share = 1_000_000;
 
 export interface HeaderChange {
   readonly name: string;
   readonly value: string;
 }
 
-/** set replaces, add appends. Names lower case. */
+/** set replaces, add appends. Names lower case; values in Envoy's format, a literal percent sign doubled. */
 export interface HeaderChanges {
   readonly set: readonly HeaderChange[];
   readonly add: readonly HeaderChange[];
@@ -24,7 +28,51 @@ export interface Destination {
   readonly weight: number;
   /** Why this destination cannot be served (unknown host, nobody in the subset): its share is answered 503. */
   readonly broken?: string;
+  /** After those of the rule; only where there are any. */
+  readonly requestHeaders?: HeaderChanges;
+  readonly responseHeaders?: HeaderChanges;
+  /** Host header for this destination. */
+  readonly authority?: string;
   readonly origin: Origin;
+}
+
+/** Where a copy of requests goes; its answer is thrown away. */
+export interface Mirror {
+  readonly destination: Omit<Destination, "weight">;
+  readonly share: Share;
+}
+
+/** Errors made on purpose, to try callers out. */
+export interface Fault {
+  readonly delay?: { readonly ms: number; readonly share: Share };
+  readonly abort?: {
+    readonly status: number;
+    /** The status is one of gRPC's, answered in a header with HTTP 200. */
+    readonly grpc: boolean;
+    readonly share: Share;
+  };
+  readonly origin: Origin;
+}
+
+/** What browsers of other origins may do (Fetch standard). */
+export interface CorsPolicy {
+  readonly origins: readonly StringMatch[];
+  readonly methods: readonly string[];
+  readonly headers: readonly string[];
+  readonly exposed: readonly string[];
+  readonly maxAgeSeconds?: number;
+  readonly credentials?: boolean;
+  /** Preflights of other origins go on to the service. */
+  readonly forwardUnmatched: boolean;
+  readonly origin: Origin;
+}
+
+export interface Rewrite {
+  /** In place of the path, or of the prefix that matched. */
+  readonly path?: string;
+  /** RE2; back-references in the substitution are \\1 to \\9. */
+  readonly regex?: { readonly pattern: string; readonly substitution: string };
+  readonly authority?: string;
 }
 
 /** Linkerd's budget: retries within ttl <= ratio x requests within ttl + minPerSecond x ttl. */
@@ -45,9 +93,11 @@ export type RetryReason =
   | "refused-stream"
   | "retriable-4xx"
   | "retriable-status-codes"
+  | "retriable-headers"
+  | "http3-post-connect-failure"
   | "envoy-ratelimited";
 
-/** gRPC statuses that a call is tried again after; in effect for gRPC clients without a proxy. */
+/** gRPC statuses that a call is tried again after. */
 export type GrpcRetryReason =
   | "cancelled"
   | "deadline-exceeded"
@@ -68,6 +118,10 @@ export interface RetryPolicy {
   readonly backoffBaseMs: number;
   readonly backoffMaxMs: number;
   readonly budget?: RetryBudget;
+  /** False: a further try may go to an endpoint that failed. Default true. */
+  readonly avoidTried?: boolean;
+  /** Further tries go to other localities. Default false. */
+  readonly otherLocalities?: boolean;
 }
 
 export type RouteAction =
@@ -78,9 +132,16 @@ export type RouteAction =
       readonly host?: string;
       readonly path?: string;
       readonly scheme?: string;
-      readonly port?: number;
+      /** "request": the port that was called. */
+      readonly port?: number | "request";
     }
-  | { readonly kind: "respond"; readonly status: number; readonly body: string };
+  | {
+      readonly kind: "respond";
+      readonly status: number;
+      readonly body: string;
+      /** The body where it is no text. */
+      readonly base64?: string;
+    };
 
 /** One rule of a host: the first whose match holds decides. */
 export interface RouteRule {
@@ -92,13 +153,16 @@ export interface RouteRule {
   readonly timeoutMs?: number;
   /** Absent: the mesh's default. */
   readonly retries?: RetryPolicy;
-  readonly rewrite?: { readonly path?: string; readonly authority?: string };
+  readonly rewrite?: Rewrite;
+  readonly mirrors?: readonly Mirror[];
+  readonly fault?: Fault;
+  readonly cors?: CorsPolicy;
   readonly requestHeaders: HeaderChanges;
   readonly responseHeaders: HeaderChanges;
   readonly origin: Origin;
 }
 
-/** The rules of one host as one object gives them. */
+/** The rules of one host; of several objects the oldest's come first. */
 export interface HostRoutes {
   /** Lower case: a service's host name, another name, or `*.suffix`. */
   readonly host: string;

@@ -5,62 +5,72 @@ import type { CircuitBreakersSchema } from "../../proto/gen/envoy/config/cluster
 import {
   Cluster_DiscoveryType,
   Cluster_LbPolicy,
-  type ClusterSchema,
 } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { OutlierDetectionSchema } from "../../proto/gen/envoy/config/cluster/v3/outlier_detection_pb.js";
 import type { ConfigSourceSchema } from "../../proto/gen/envoy/config/core/v3/config_source_pb.js";
 import { ClusterConfigSchema } from "../../proto/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js";
-import { HttpProtocolOptionsSchema } from "../../proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
-import type { ConnectionPool, LoadBalancing, MeshConfig, OutlierPolicy } from "../model/index.ts";
+import {
+  type ConnectionPool,
+  carriesOut,
+  type MeshConfig,
+  type OutlierPolicy,
+  type TrafficPolicy,
+} from "../model/index.ts";
+import { balancer } from "./balancing.ts";
+import type { ClusterInit } from "./cluster-init.ts";
 import { dnsCache } from "./dns.ts";
+import { localityPlan } from "./locality.ts";
 import { blackHoleCluster, inboundCluster, passthroughCluster, serverName, spiffeUri } from "./names.ts";
 import type { Member, Target } from "./target.ts";
-import { plaintext, upstreamTls } from "./tls.ts";
+import { originTls, plaintext, upstreamTls } from "./tls.ts";
+import type { ProxyNode } from "./types.ts";
+import { upstreamOptions } from "./upstream-options.ts";
 import { ads, duration, socketAddress, weftMetadata } from "./values.ts";
-
-export type ClusterInit = MessageInitShape<typeof ClusterSchema> & { name: string };
 
 const unlimited = 2 ** 32 - 1;
 /** Envoy's defaults for connections, waiting requests and requests. */
 const defaultLimit = 1024;
 /** Envoy's default of concurrent retries. */
 const defaultRetries = 3;
-const protocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-
-const balancers: Readonly<Record<LoadBalancing["kind"], Cluster_LbPolicy>> = {
-  "least-request": Cluster_LbPolicy.LEAST_REQUEST,
-  "round-robin": Cluster_LbPolicy.ROUND_ROBIN,
-  random: Cluster_LbPolicy.RANDOM,
-};
 
 export function serviceCluster(
   target: Target,
   config: MeshConfig,
   secrets: MessageInitShape<typeof ConfigSourceSchema> = ads,
+  kind: ProxyNode["kind"] = "weft",
 ): ClusterInit {
   const { policy, service } = target;
-  const options = policy.pool && poolOptions(policy.pool);
   const outlier = policy.outlier;
+  const lbConfig = commonBalancing(policy, config, kind);
   return {
     name: target.name,
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { edsConfig: ads, serviceName: target.name },
     connectTimeout: duration(policy.pool?.connectTimeoutMs ?? config.connectTimeoutMs),
-    lbPolicy: balancers[policy.balancing?.kind ?? "least-request"],
-    circuitBreakers: breakers(policy.pool, target.budgeted),
-    ...(outlier && {
-      outlierDetection: outlierDetection(outlier),
-      commonLbConfig: { healthyPanicThreshold: { value: outlier.minHealthPercent ?? 0 } },
-    }),
-    ...(options && {
-      typedExtensionProtocolOptions: {
-        [protocolOptions]: anyPack(HttpProtocolOptionsSchema, create(HttpProtocolOptionsSchema, options)),
-      },
-    }),
+    ...balancer(policy.balancing, kind),
+    circuitBreakers: breakers(policy, target.budgeted),
+    ...(outlier && { outlierDetection: outlierDetection(outlier) }),
+    ...(lbConfig && { commonLbConfig: lbConfig }),
+    ...upstreamOptions(policy.pool, kind),
     ...transport(target, config, secrets),
     metadata: weftMetadata(target.origin, {
       service: { host: service.host, name: service.name, namespace: service.namespace },
     }),
+  };
+}
+
+/** Without panic where places follow each other: what is sick there is a reason to go on to the next. */
+function commonBalancing(
+  policy: TrafficPolicy,
+  config: MeshConfig,
+  kind: ProxyNode["kind"],
+): ClusterInit["commonLbConfig"] {
+  const plan = localityPlan(policy, config);
+  if (plan === undefined && policy.outlier === undefined) return undefined;
+  const weighted = (plan?.distribute.length ?? 0) > 0 && carriesOut(kind, "locality-weights");
+  return {
+    healthyPanicThreshold: { value: policy.outlier?.minHealthPercent ?? 0 },
+    ...(weighted && { localityConfigSpecifier: { case: "localityWeightedLbConfig", value: {} } }),
   };
 }
 
@@ -69,8 +79,10 @@ function transport(
   target: Target,
   config: MeshConfig,
   secrets: MessageInitShape<typeof ConfigSourceSchema>,
-): Pick<ClusterInit, "transportSocketMatches"> {
+): Pick<ClusterInit, "transportSocketMatches" | "transportSocket"> {
   const security = target.policy.security;
+  if (security?.kind === "simple" || security?.kind === "mutual")
+    return { transportSocket: originTls(security, security.sni ?? target.service.host) };
   if (securedMembers(target).length === 0 && security?.kind !== "mesh") return {};
   const socket = upstreamTls(expectedIdentities(target, config), serverNameOf(target), secrets);
   return {
@@ -119,7 +131,7 @@ export function requestLimit(pool: ConnectionPool | undefined): number {
  * HTTP/1.1 connections and waiting requests get the room of http2MaxRequests, which stays the limit.
  */
 function breakers(
-  pool: ConnectionPool | undefined,
+  { pool, retryBudget }: TrafficPolicy,
   budgeted: boolean,
 ): MessageInitShape<typeof CircuitBreakersSchema> {
   const requests = requestLimit(pool);
@@ -131,24 +143,14 @@ function breakers(
         maxPendingRequests: Math.max(pool?.maxPendingRequests ?? defaultLimit, room),
         maxRequests: requests,
         maxRetries: pool?.maxRetries ?? (budgeted ? defaultLimit : defaultRetries),
+        ...(retryBudget && {
+          retryBudget: {
+            budgetPercent: { value: retryBudget.percent },
+            minRetryConcurrency: retryBudget.minConcurrency,
+          },
+        }),
       },
     ],
-  };
-}
-
-function poolOptions(pool: ConnectionPool): MessageInitShape<typeof HttpProtocolOptionsSchema> | undefined {
-  const idle = pool.idleTimeoutMs;
-  const perConnection = pool.maxRequestsPerConnection ?? 0;
-  if (idle === undefined && perConnection === 0) return undefined;
-  return {
-    upstreamProtocolOptions: {
-      case: "explicitHttpConfig",
-      value: { protocolConfig: { case: "httpProtocolOptions", value: {} } },
-    },
-    commonHttpProtocolOptions: {
-      ...(idle !== undefined && { idleTimeout: duration(idle) }),
-      ...(perConnection > 0 && { maxRequestsPerConnection: perConnection }),
-    },
   };
 }
 

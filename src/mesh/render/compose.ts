@@ -1,5 +1,6 @@
 /** A host's rules for one caller: routes, refined by profiles. */
 import {
+  bothMatch,
   carries,
   entryFor,
   type HostRoutes,
@@ -8,7 +9,6 @@ import {
   type RequestMatch,
   type RouteRule,
   type Scopes,
-  type StringMatch,
 } from "../model/index.ts";
 import type { ProxyNode } from "./types.ts";
 
@@ -65,32 +65,11 @@ function refine(rule: RouteRule, profile: RouteRule, routed: boolean): ComposedR
   return {
     ...rule,
     name: routed && rule.name !== "" ? `${rule.name}/${profile.name}` : profile.name,
-    matches: both(rule.matches, profile.matches),
+    matches: bothMatch(rule.matches, profile.matches),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(retries !== undefined && { retries }),
     origin: routed ? rule.origin : profile.origin,
     ...(routed && { refinedBy: profile.origin }),
-  };
-}
-
-function both(a: readonly RequestMatch[], b: readonly RequestMatch[]): readonly RequestMatch[] {
-  if (a.length === 0) return b;
-  if (b.length === 0) return a;
-  return a.flatMap((x) => b.map((y) => conjunction(x, y)));
-}
-
-function conjunction(a: RequestMatch, b: RequestMatch): RequestMatch {
-  const paths: StringMatch[] = [];
-  for (const m of [a, b]) paths.push(...(m.path ? [m.path] : []), ...m.morePaths);
-  const [path, ...morePaths] = paths;
-  const { path: _, ...rest } = a;
-  return {
-    ...rest,
-    ...(path && { path }),
-    ignorePathCase: a.path ? a.ignorePathCase : b.ignorePathCase,
-    morePaths,
-    headers: [...a.headers, ...b.headers],
-    query: [...a.query, ...b.query],
   };
 }
 

@@ -59,6 +59,8 @@ export function httpManager(
     readonly forwardProxy: boolean | "tunnel";
     /** For Envoy, which asks for the forward proxy's credential by a filter. */
     readonly envoy?: boolean;
+    /** Before the router. */
+    readonly filters?: HttpFilterInit[];
   },
 ): FilterInit {
   // Upgrades within a connection (WebSocket) are not carried by Weft's proxy yet.
@@ -69,6 +71,7 @@ export function httpManager(
     routeSpecifier: options.routes,
     httpFilters: [
       ...(asks ? forwardFilters() : []),
+      ...(options.filters ?? []),
       ...(options.forwardProxy === false ? [] : [dynamicForwardProxy()]),
       router(),
     ],

@@ -11,10 +11,11 @@ import { TlsInspectorSchema } from "../../proto/gen/envoy/extensions/filters/lis
 import { TcpProxySchema } from "../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
 import { isHttp, type MeshConfig } from "../model/index.ts";
 import { agentSecrets, inboundFields, tunnelListener, tunnelName } from "./envoy.ts";
+import { outboundFilters } from "./http-filters.ts";
 import { accessLogs, httpManager } from "./http-manager.ts";
 import type { InboundPort } from "./inbound.ts";
 import { forwardPort, forwardRoutes, inboundCluster } from "./names.ts";
-import { retryPolicy } from "./route.ts";
+import { retryPolicy } from "./retry.ts";
 import { downstreamTls, meshAlpn } from "./tls.ts";
 import type { ProxyNode } from "./types.ts";
 import { ads, duration, socketAddress, weftMetadata } from "./values.ts";
@@ -42,6 +43,7 @@ export function forwardListener(node: ListeningNode, config: MeshConfig): Listen
   const manager = httpManager(config, {
     statPrefix: forwardRoutes,
     forwardProxy: true,
+    filters: outboundFilters(node.kind),
     envoy: node.kind === "envoy",
     routes: forwardTable,
   });
@@ -59,6 +61,7 @@ export function tunnels(config: MeshConfig): ListenerInit {
   const manager = httpManager(config, {
     statPrefix: tunnelName,
     forwardProxy: "tunnel",
+    filters: outboundFilters("envoy"),
     routes: forwardTable,
   });
   return tunnelListener(manager, accessLogs(config.accessLog));
@@ -165,9 +168,11 @@ const keptConnectionRace = {
   idempotentOnly: false,
   backoffBaseMs: 25,
   backoffMaxMs: 250,
+  // There is one application.
+  avoidTried: false,
 } as const;
 
-const keptConnectionRetry = retryPolicy(keptConnectionRace);
+const keptConnectionRetry = retryPolicy(keptConnectionRace, "weft");
 
 function inboundRoute(cluster: string, port: InboundPort) {
   return {

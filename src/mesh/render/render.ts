@@ -4,7 +4,7 @@ import { ClusterLoadAssignmentSchema } from "../../proto/gen/envoy/config/endpoi
 import { ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/listener_pb.js";
 import { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
 import { NameTableSchema } from "../../proto/gen/istio/networking/nds/v1/nds_pb.js";
-import type { DestinationPolicy, Mesh, MeshConfig } from "../model/index.ts";
+import type { DestinationPolicy, Mesh, MeshConfig, Workload } from "../model/index.ts";
 import { virtualInbound } from "./captured/inbound.ts";
 import { type NameTableInit, nameTable } from "./captured/name-table.ts";
 import { type CapturedOutbound, capturedOutbound } from "./captured/outbound.ts";
@@ -18,6 +18,7 @@ import { agentSecrets, tunnelCluster } from "./envoy.ts";
 import { type GrpcShared, grpcShared, renderGrpc } from "./grpc/render.ts";
 import { inboundPorts, workloadOf } from "./inbound.ts";
 import { forwardListener, inboundFilter, meshListener, plainListener, tunnels } from "./listener.ts";
+import { localityLabels, localityMatters, type Standpoint } from "./locality.ts";
 import {
   ingredientsOf,
   type MadeTarget,
@@ -80,8 +81,10 @@ interface MeshCache {
   readonly targets: Map<string, MadeTarget>;
   readonly targetsBefore: ReadonlyMap<string, MadeTarget>;
   readonly policyNumbers: ReadonlyMap<DestinationPolicy, number>;
-  /** Labels that some route asks of its callers. */
+  /** Labels that some route or policy asks of its callers. */
   readonly callerLabels: readonly string[];
+  /** Callers see endpoints by where they are themselves. */
+  readonly placed: boolean;
   readonly shared: Map<string, Shared>;
   readonly grpc: Map<string, GrpcShared>;
 }
@@ -102,6 +105,7 @@ export function createRenderer(): Renderer {
           targetsBefore: cache?.targets ?? new Map(),
           policyNumbers: new Map(mesh.policies.map((p, i) => [p, i])),
           callerLabels: labelsAsked(mesh),
+          placed: localityMatters(mesh),
           shared: new Map(),
           before: cache?.shared ?? new Map(),
           nodes: cache?.nodes ?? new WeakMap(),
@@ -122,7 +126,8 @@ export function renderFor(mesh: Mesh, node: ProxyNode): Rendered {
 function labelsAsked(mesh: Mesh): readonly string[] {
   const rules = mesh.routes.flatMap((r) => r.rules);
   const keys = rules.flatMap((rule) => rule.matches.flatMap((m) => Object.keys(m.sourceLabels)));
-  return [...new Set(keys)].sort();
+  const more = mesh.policies.flatMap((p) => [...Object.keys(p.callerLabels ?? {})]);
+  return [...new Set([...keys, ...more, ...localityLabels(mesh)])].sort();
 }
 
 function renderNode(cache: MeshCache, node: ProxyNode, encoder: Encoder): Rendered {
@@ -131,9 +136,10 @@ function renderNode(cache: MeshCache, node: ProxyNode, encoder: Encoder): Render
     cache.callerLabels.flatMap((k) => (node.labels[k] === undefined ? [] : [[k, node.labels[k]]])),
   );
   const { namespace, kind, captured } = node;
-  const caller = { namespace, labels, kind, ...(captured && { captured }) };
+  const place = cache.placed ? standpoint(workloadOf(index, node), labels) : undefined;
+  const caller = { namespace, labels, kind, ...(captured && { captured }), ...(place && { place }) };
   const mode = captured === undefined ? "" : `captured ${captured.dual} `;
-  const key = `${kind} ${mode}${namespace} ${JSON.stringify(labels)}`;
+  const key = `${kind} ${mode}${namespace} ${JSON.stringify([labels, place])}`;
   if (kind === "grpc") {
     const common = cache.grpc.get(key) ?? grpcShared(index, { namespace, labels, kind }, encoder);
     cache.grpc.set(key, common);
@@ -171,6 +177,11 @@ function renderNode(cache: MeshCache, node: ProxyNode, encoder: Encoder): Render
   ]);
 }
 
+function standpoint(workload: Workload | undefined, labels: Standpoint["labels"]): Standpoint {
+  const { locality = "", network = "", cluster = "" } = workload ?? {};
+  return { locality, labels, network, cluster };
+}
+
 /** The map before, where it holds the same resources: who has seen it then need not look again. */
 function sameOr(
   before: ReadonlyMap<string, RenderedResource> | undefined,
@@ -189,7 +200,7 @@ function byName(resources: readonly RenderedResource[]): ReadonlyMap<string, Ren
 
 function renderShared(
   cache: MeshCache,
-  caller: Caller & Pick<ProxyNode, "captured">,
+  caller: Caller & Pick<ProxyNode, "captured"> & Viewer,
   encoder: Encoder,
   before: Shared | undefined,
 ): Shared {
@@ -197,7 +208,7 @@ function renderShared(
   const { config } = index.mesh;
   const kept = keptUses(cache, caller, before);
   const { tables, listeners, names, uses } = kept ?? outboundOf(cache, caller);
-  const rendered = [...uses].map(([name, use]) => sharedTarget(cache, caller.kind, name, use, encoder));
+  const rendered = [...uses].map(([name, use]) => sharedTarget(cache, caller, name, use, encoder));
   const tunnel = caller.kind === "envoy" ? [tunnelCluster(config.connectTimeoutMs)] : [];
   const [blackHole, resolving] = commonClusters(config);
   const outside = caller.captured === undefined ? resolving : outboundPassthrough(config);
@@ -242,10 +253,16 @@ function keptUses(
   return uses && { tables: [], listeners: [], uses, routes: before.routes };
 }
 
+/** Whose eyes a target is seen with. */
+interface Viewer extends Pick<ProxyNode, "kind"> {
+  /** Where that makes a difference. */
+  readonly place?: Standpoint;
+}
+
 /** Rendered once for all callers that make the same of it, and again only when something that it is made of changed. */
 function sharedTarget(
   cache: MeshCache,
-  kind: ProxyNode["kind"],
+  caller: Viewer,
   name: string,
   use: TargetQuestion,
   encoder: Encoder,
@@ -253,16 +270,16 @@ function sharedTarget(
   const { index, targets, targetsBefore } = cache;
   const policy = policyOf(index, use);
   const number = policy === undefined ? -1 : cache.policyNumbers.get(policy);
-  const key = `${kind} ${name} ${use.budgeted} ${number}`;
+  const seen = caller.place === undefined ? "" : JSON.stringify(caller.place);
+  const key = `${caller.kind} ${name} ${use.budgeted} ${number} ${seen}`;
   const known = targets.get(key);
   if (known !== undefined) return known;
   const of = ingredientsOf(index, use, policy);
   const old = targetsBefore.get(key);
-  const secrets = kind === "envoy" ? agentSecrets : ads;
   const made =
     old !== undefined && sameIngredients(old.of, of)
       ? old
-      : { ...renderTarget(targetOf(index, use, policy), index.mesh.config, encoder, secrets), of };
+      : { ...renderTarget(targetOf(index, use, policy), index.mesh.config, encoder, caller), of };
   targets.set(key, made);
   return made;
 }
@@ -287,15 +304,21 @@ function renderTarget(
   target: Target,
   config: MeshConfig,
   encoder: Encoder,
-  secrets: typeof ads,
+  { kind, place }: Viewer,
 ): RenderedTarget {
   const { name } = target;
+  const secrets = kind === "envoy" ? agentSecrets : ads;
   return {
-    cluster: encoder.encode(ClusterSchema, typeUrls.cluster, serviceCluster(target, config, secrets), name),
+    cluster: encoder.encode(
+      ClusterSchema,
+      typeUrls.cluster,
+      serviceCluster(target, config, secrets, kind),
+      name,
+    ),
     endpoints: encoder.encode(
       ClusterLoadAssignmentSchema,
       typeUrls.endpoints,
-      assignment(target, config),
+      assignment(target, config, place),
       name,
     ),
   };

@@ -34,7 +34,7 @@ function pathSpecifier(path: StringMatch | undefined): PathSpecifier {
   }
 }
 
-function stringMatcher(match: StringMatch): MessageInitShape<typeof StringMatcherSchema> {
+export function stringMatcher(match: StringMatch): MessageInitShape<typeof StringMatcherSchema> {
   if (match.kind === "regex") return { matchPattern: { case: "safeRegex", value: { regex: match.value } } };
   return { matchPattern: { case: match.kind, value: match.value } };
 }

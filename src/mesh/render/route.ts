@@ -1,36 +1,37 @@
 /** Rules -> Routes. */
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
-import {
-  HeaderValueOption_HeaderAppendAction,
-  type HeaderValueOptionSchema,
-} from "../../proto/gen/envoy/config/core/v3/base_pb.js";
-import {
-  RedirectAction_RedirectResponseCode,
-  type RedirectActionSchema,
-  type RetryPolicySchema,
-  type RouteActionSchema,
-  type RouteSchema,
+import type {
+  RouteActionSchema,
+  RouteSchema,
 } from "../../proto/gen/envoy/config/route/v3/route_components_pb.js";
-import type { Destination, HeaderChanges, RetryPolicy, RouteAction } from "../model/index.ts";
+import { FractionalPercent_DenominatorType } from "../../proto/gen/envoy/type/v3/percent_pb.js";
+import { carriesOut, type Destination, type RetryPolicy, type RouteAction } from "../model/index.ts";
 import type { ComposedRule } from "./compose.ts";
+import { perRoute } from "./http-filters.ts";
+import type { RetryPolicyInit } from "./retry.ts";
+import { redirectAction, responseAction } from "./route-answer.ts";
+import { headerOps } from "./route-headers.ts";
 import { routeMatch } from "./route-match.ts";
+import type { ProxyNode } from "./types.ts";
 import { duration, ownerFields, weftMetadata } from "./values.ts";
 
 export type RouteInit = MessageInitShape<typeof RouteSchema>;
 type ActionInit = NonNullable<RouteInit["action"]>;
 
-/** What may be repeated without harm: RFC 9110 9.2.2. */
-const idempotent = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"];
-
 export interface RouteContext {
   /** Cluster of a destination for the port that was called. */
   readonly clusterOf: (destination: Destination, budgeted: boolean) => string;
   readonly defaultRetries: RetryPolicy;
+  readonly kind: ProxyNode["kind"];
+  /** The port that was called. */
+  readonly port: number;
+  /** What consistent hashing goes by at these destinations. */
+  readonly hashOf: (destinations: readonly Destination[]) => ActionValue["hashPolicy"];
   /** How retries are written; undefined: there are none to write. */
-  readonly retryPolicy: (retries: RetryPolicy) => RetryPolicyInit | undefined;
+  readonly retryPolicy: (retries: RetryPolicy, kind: ProxyNode["kind"]) => RetryPolicyInit | undefined;
 }
 
-type RetryPolicyInit = MessageInitShape<typeof RetryPolicySchema>;
+type ActionValue = MessageInitShape<typeof RouteActionSchema>;
 
 /** One route for each match, in order. */
 export function routesOf(
@@ -46,6 +47,7 @@ export function routesOf(
     action,
     ...headerOps(rule.requestHeaders, "request"),
     ...headerOps(rule.responseHeaders, "response"),
+    ...filterConfig(rule, context.kind),
   };
   const metadata = (origin: ComposedRule["origin"]): RouteInit["metadata"] =>
     weftMetadata(origin, {
@@ -55,7 +57,19 @@ export function routesOf(
     });
   if (matches.length === 0)
     return [{ ...common, match: routeMatch(undefined), metadata: metadata(rule.origin) }];
-  return matches.map((match) => ({ ...common, match: routeMatch(match), metadata: metadata(rule.origin) }));
+  return matches.map((match) => ({
+    ...common,
+    ...(match.name !== undefined && { name: rule.name === "" ? match.name : `${rule.name}.${match.name}` }),
+    ...(match.statPrefix !== undefined && { statPrefix: match.statPrefix }),
+    match: routeMatch(match),
+    metadata: metadata(rule.origin),
+  }));
+}
+
+/** Faults and cross-origin rules act in filters of the chain. */
+function filterConfig(rule: ComposedRule, kind: ProxyNode["kind"]): Pick<RouteInit, "typedPerFilterConfig"> {
+  const typedPerFilterConfig = perRoute(rule, kind);
+  return Object.keys(typedPerFilterConfig).length > 0 ? { typedPerFilterConfig } : {};
 }
 
 function brokenOf(action: RouteAction): string | undefined {
@@ -69,18 +83,12 @@ function budgetFields(retries: RetryPolicy): JsonObject {
 
 function actionOf(rule: ComposedRule, retries: RetryPolicy, context: RouteContext): ActionInit {
   const { action } = rule;
-  if (action.kind === "redirect") return { case: "redirect", value: redirectAction(action) };
-  if (action.kind === "respond")
-    return {
-      case: "directResponse",
-      value: {
-        status: action.status,
-        ...(action.body !== "" && { body: { specifier: { case: "inlineString", value: action.body } } }),
-      },
-    };
+  if (action.kind === "redirect") return { case: "redirect", value: redirectAction(action, context.port) };
+  if (action.kind === "respond") return { case: "directResponse", value: responseAction(action) };
   const shares = action.destinations.filter((d) => d.weight > 0);
   const budgeted = retries.budget !== undefined;
-  const retry = context.retryPolicy(retries);
+  const retry = context.retryPolicy(retries, context.kind);
+  const hashPolicy = context.hashOf(shares);
   const value: MessageInitShape<typeof RouteActionSchema> = {
     clusterSpecifier:
       shares.length === 1
@@ -88,96 +96,58 @@ function actionOf(rule: ComposedRule, retries: RetryPolicy, context: RouteContex
         : {
             case: "weightedClusters",
             value: {
-              clusters: shares.map((d) => ({ name: context.clusterOf(d, budgeted), weight: d.weight })),
+              clusters: shares.map((d) => ({
+                name: context.clusterOf(d, budgeted),
+                weight: d.weight,
+                ...ownHeaders(d, context.kind),
+              })),
             },
           },
     timeout: duration(rule.timeoutMs ?? 0),
     ...(retry && { retryPolicy: retry }),
-    ...(rule.rewrite?.path && { prefixRewrite: rule.rewrite.path }),
-    ...(rule.rewrite?.authority && {
-      hostRewriteSpecifier: { case: "hostRewriteLiteral", value: rule.rewrite.authority },
-    }),
+    ...rewriteOf(rule, context.kind),
+    ...mirrorsOf(rule, context),
+    ...(hashPolicy && hashPolicy.length > 0 && { hashPolicy }),
   };
   return { case: "route", value };
 }
 
-function backOff(retries: RetryPolicy): RetryPolicyInit["retryBackOff"] {
+function rewriteOf(
+  { rewrite }: ComposedRule,
+  kind: ProxyNode["kind"],
+): Pick<ActionValue, "prefixRewrite" | "regexRewrite" | "hostRewriteSpecifier"> {
+  const regex = carriesOut(kind, "regex-rewrite") ? rewrite?.regex : undefined;
   return {
-    baseInterval: duration(retries.backoffBaseMs),
-    maxInterval: duration(retries.backoffMaxMs),
-  };
-}
-
-/** gRPC's own reasons, and those of HTTP that it calls UNAVAILABLE. What was not sent at all it sends again by itself. */
-export function grpcRetryPolicy(retries: RetryPolicy): RetryPolicyInit | undefined {
-  const http = retries.on.some((reason) => unavailableReasons.has(reason));
-  const on = new Set<string>([...(retries.grpcOn ?? []), ...(http ? ["unavailable"] : [])]);
-  if (retries.attempts === 0 || on.size === 0) return undefined;
-  return { retryOn: [...on].join(","), numRetries: retries.attempts, retryBackOff: backOff(retries) };
-}
-
-const unavailableReasons: ReadonlySet<string> = new Set(["5xx", "gateway-error", "reset"]);
-
-export function retryPolicy(retries: RetryPolicy): RetryPolicyInit | undefined {
-  if (retries.attempts === 0 || retries.on.length === 0) return undefined;
-  return {
-    retryOn: retries.on.join(","),
-    numRetries: retries.attempts,
-    retriableStatusCodes: [...retries.statusCodes],
-    ...(retries.perTryTimeoutMs !== undefined && { perTryTimeout: duration(retries.perTryTimeoutMs) }),
-    retryBackOff: backOff(retries),
-    ...(retries.idempotentOnly && {
-      retriableRequestHeaders: idempotent.map((value) => ({
-        name: ":method",
-        headerMatchSpecifier: {
-          case: "stringMatch" as const,
-          value: { matchPattern: { case: "exact" as const, value } },
-        },
-      })),
+    ...(rewrite?.path && { prefixRewrite: rewrite.path }),
+    ...(regex && {
+      regexRewrite: { pattern: { regex: regex.pattern }, substitution: regex.substitution },
+    }),
+    ...(rewrite?.authority && {
+      hostRewriteSpecifier: { case: "hostRewriteLiteral" as const, value: rewrite.authority },
     }),
   };
 }
 
-const redirectCodes: Readonly<Record<number, RedirectAction_RedirectResponseCode>> = {
-  301: RedirectAction_RedirectResponseCode.MOVED_PERMANENTLY,
-  302: RedirectAction_RedirectResponseCode.FOUND,
-  303: RedirectAction_RedirectResponseCode.SEE_OTHER,
-  307: RedirectAction_RedirectResponseCode.TEMPORARY_REDIRECT,
-  308: RedirectAction_RedirectResponseCode.PERMANENT_REDIRECT,
-};
-
-function redirectAction(
-  action: Extract<RouteAction, { kind: "redirect" }>,
-): MessageInitShape<typeof RedirectActionSchema> {
+function ownHeaders(d: Destination, kind: ProxyNode["kind"]) {
+  if (!carriesOut(kind, "destination-headers")) return {};
   return {
-    responseCode: redirectCodes[action.code]!,
-    ...(action.host && { hostRedirect: action.host }),
-    ...(action.path && { pathRewriteSpecifier: { case: "pathRedirect", value: action.path } }),
-    ...(action.scheme && { schemeRewriteSpecifier: { case: "schemeRedirect", value: action.scheme } }),
-    ...(action.port !== undefined && { portRedirect: action.port }),
+    ...(d.requestHeaders && headerOps(d.requestHeaders, "request")),
+    ...(d.responseHeaders && headerOps(d.responseHeaders, "response")),
+    ...(d.authority && {
+      hostRewriteSpecifier: { case: "hostRewriteLiteral" as const, value: d.authority },
+    }),
   };
 }
 
-type Ops = Pick<
-  RouteInit,
-  "requestHeadersToAdd" | "requestHeadersToRemove" | "responseHeadersToAdd" | "responseHeadersToRemove"
->;
-
-function headerOps(changes: HeaderChanges, side: "request" | "response"): Ops {
-  type Option = MessageInitShape<typeof HeaderValueOptionSchema>;
-  const { OVERWRITE_IF_EXISTS_OR_ADD, APPEND_IF_EXISTS_OR_ADD } = HeaderValueOption_HeaderAppendAction;
-  const add: Option[] = [
-    ...changes.set.map((h) => ({
-      header: { key: h.name, value: h.value },
-      appendAction: OVERWRITE_IF_EXISTS_OR_ADD,
+function mirrorsOf(rule: ComposedRule, context: RouteContext): Pick<ActionValue, "requestMirrorPolicies"> {
+  const mirrors = carriesOut(context.kind, "mirror") ? (rule.mirrors ?? []) : [];
+  if (mirrors.length === 0) return {};
+  return {
+    requestMirrorPolicies: mirrors.map(({ destination, share }) => ({
+      cluster: context.clusterOf({ ...destination, weight: 1 }, false),
+      runtimeFraction: {
+        defaultValue: { numerator: share, denominator: FractionalPercent_DenominatorType.MILLION },
+      },
     })),
-    ...changes.add.map((h) => ({
-      header: { key: h.name, value: h.value },
-      appendAction: APPEND_IF_EXISTS_OR_ADD,
-    })),
-  ];
-  const remove = [...changes.remove];
-  return side === "request"
-    ? { requestHeadersToAdd: add, requestHeadersToRemove: remove }
-    : { responseHeadersToAdd: add, responseHeadersToRemove: remove };
+  };
 }

@@ -3,6 +3,7 @@
 import type { Origin } from "../model/index.ts";
 import {
   carries,
+  carriesOut,
   type DestinationPolicy,
   type Endpoint,
   type Mesh,
@@ -18,6 +19,7 @@ import {
 } from "../model/index.ts";
 import type { RuleIndex } from "./compose.ts";
 import { outboundCluster } from "./names.ts";
+import type { ProxyNode } from "./types.ts";
 
 /** Lookups of one mesh. */
 export interface MeshIndex extends RuleIndex {
@@ -97,20 +99,35 @@ export interface TargetQuestion {
   readonly port: ServicePort;
   readonly subset: string;
   readonly clientNamespace: string;
+  readonly clientLabels: Readonly<Record<string, string>>;
   readonly budgeted: boolean;
+  /** Whose; default Weft's proxy. */
+  readonly kind?: ProxyNode["kind"];
   /** Only this workload of them, in place of a subset. */
   readonly endpoint?: string;
 }
 
 /** What callers of a namespace make of a target: with the same policy it is the same target. */
 export function policyOf(index: MeshIndex, question: TargetQuestion): DestinationPolicy | undefined {
-  const { service, clientNamespace } = question;
+  const { service, clientNamespace, clientLabels } = question;
   return policyFor(index.policies, {
     host: service.host,
     serviceNamespace: service.namespace,
     clientNamespace,
+    clientLabels,
     rootNamespace: index.mesh.config.rootNamespace,
   });
+}
+
+/** Not the mesh's mutual TLS. */
+const outside: ReadonlySet<string | undefined> = new Set(["plain", "simple", "mutual"]);
+
+/** Without TLS of the user's where the proxy cannot begin it: gRPC clients know no such thing. */
+function understood(policy: TrafficPolicy, kind: ProxyNode["kind"] = "weft"): TrafficPolicy {
+  const foreign = policy.security?.kind === "simple" || policy.security?.kind === "mutual";
+  if (!foreign || (kind !== "grpc" && carriesOut(kind, "tls-origination"))) return policy;
+  const { security: _, ...rest } = policy;
+  return rest;
 }
 
 export function targetOf(
@@ -123,7 +140,7 @@ export function targetOf(
     subset === "" || question.endpoint !== undefined ? { labels: {} } : subsetOf(policy, subset);
   const around = policy?.ports[port.port] ?? policy?.policy ?? {};
   const own = defined?.ports[port.port] ?? defined?.policy ?? {};
-  const merged: TrafficPolicy = { ...around, ...own };
+  const merged = understood({ ...around, ...own }, question.kind);
   const members: Member[] = [];
   for (const endpoint of port.endpoints) {
     const workload = index.workloads.get(endpoint.workload);
@@ -133,7 +150,7 @@ export function targetOf(
     members.push({
       endpoint,
       workload,
-      secure: merged.security?.kind !== "plain" && workload.sidecar && accepts,
+      secure: !outside.has(merged.security?.kind) && workload.sidecar && accepts,
     });
   }
   const origin =

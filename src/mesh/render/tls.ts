@@ -14,6 +14,7 @@ import {
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
 } from "../../proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
+import type { UpstreamSecurity } from "../model/index.ts";
 import { ownSecret, rootSecret } from "./names.ts";
 import { ads } from "./values.ts";
 
@@ -87,3 +88,44 @@ export const plaintext: Socket = {
   name: "envoy.transport_sockets.raw_buffer",
   configType: { case: "typedConfig", value: anyPack(RawBufferSchema, create(RawBufferSchema)) },
 };
+
+/** The system's bundle where the manifest names none (Debian's place, as Istio's first). */
+const systemRoots = "/etc/ssl/certs/ca-certificates.crt";
+
+/** TLS to something outside the mesh; files are on the proxy's machine. */
+export function originTls(security: UpstreamSecurity, sni: string): Socket {
+  const { certificate, roots, revoked, unverified, subjectAltNames } = security;
+  const file = (filename: string) => ({ specifier: { case: "filename" as const, value: filename } });
+  const sans = subjectAltNames.flatMap((value): San[] => {
+    const matcher = { matchPattern: { case: "exact" as const, value } };
+    const sanType = value.includes("://") ? uri : SubjectAltNameMatcher_SanType.DNS;
+    return [{ sanType, matcher }];
+  });
+  const context = create(UpstreamTlsContextSchema, {
+    sni,
+    commonTlsContext: {
+      ...(certificate && {
+        tlsCertificates: [{ certificateChain: file(certificate.chain), privateKey: file(certificate.key) }],
+      }),
+      ...(unverified !== true && {
+        validationContextType: {
+          case: "validationContext",
+          value: {
+            trustedCa: file(roots ?? systemRoots),
+            ...(revoked !== undefined && { crl: file(revoked) }),
+            matchTypedSubjectAltNames: sans.length > 0 ? sans : [dnsSan(sni)],
+          },
+        },
+      }),
+    },
+  });
+  return {
+    name: "envoy.transport_sockets.tls",
+    configType: { case: "typedConfig", value: anyPack(UpstreamTlsContextSchema, context) },
+  };
+}
+
+function dnsSan(value: string): San {
+  const matcher = { matchPattern: { case: "exact" as const, value } };
+  return { sanType: SubjectAltNameMatcher_SanType.DNS, matcher };
+}

@@ -9,8 +9,10 @@ import { type Destination, isHttp, type Service, type ServicePort, visibleTo } f
 import { addressesOf, type VirtualAddresses } from "./captured/vip.ts";
 import { applicable, type Caller, rulesFor } from "./compose.ts";
 import { outboundFields, outsideFields, peerFields, tunnelName, tunnelTarget } from "./envoy.ts";
+import { hashPolicies } from "./hash-policy.ts";
 import { forwardRoutes, outboundCluster, passthroughCluster } from "./names.ts";
-import { grpcRetryPolicy, type RouteInit, retryPolicy, routesOf } from "./route.ts";
+import { grpcRetryPolicy, retryPolicy } from "./retry.ts";
+import { type RouteInit, routesOf } from "./route.ts";
 import type { MeshIndex, TargetQuestion } from "./target.ts";
 import { duration, weftMetadata } from "./values.ts";
 
@@ -131,6 +133,9 @@ class Builder {
           defaultRetries: this.index.mesh.config.defaultRetries,
           retryPolicy: this.caller.kind === "grpc" ? grpcRetryPolicy : retryPolicy,
           clusterOf: (d, budgeted) => this.destination(d, port, budgeted),
+          kind: this.caller.kind,
+          port,
+          hashOf: (destinations) => hashPolicies(this.index, this.caller, destinations, port),
         }),
       );
       // Envoy takes the first: what stands behind a rule without a condition is dead weight.
@@ -153,8 +158,11 @@ class Builder {
   use(service: Service, port: ServicePort, subset: string, budgeted: boolean): void {
     const name = outboundCluster(port.port, subset, service.host);
     const before = this.uses.get(name)?.budgeted ?? false;
-    const clientNamespace = this.caller.namespace;
-    this.uses.set(name, { service, port, subset, clientNamespace, budgeted: before || budgeted });
+    const { namespace: clientNamespace, labels: clientLabels, kind } = this.caller;
+    this.uses.set(name, {
+      ...{ service, port, subset, clientNamespace, clientLabels, kind },
+      budgeted: before || budgeted,
+    });
   }
 }
 

@@ -15,12 +15,16 @@ const operators = new Set(
 );
 const operator = /%([A-Z_0-9]+)(?:\([^)]*\))?(?::\d+)?%/g;
 
-/** Complains of the first that is not known; the default format then holds. */
-export function knownOperators(field: Field, format: string): boolean {
+/** Complains of the first that is not known, and says what holds instead. */
+export function knownOperators(
+  field: Field,
+  format: string,
+  instead = "the default format is used",
+): boolean {
   const unknown = [...format.matchAll(operator)].map((m) => m[1]!).find((name) => !operators.has(name));
   const rest = format.replaceAll(operator, "").replaceAll("%%", "");
   if (unknown === undefined && !rest.includes("%")) return true;
   const what = unknown === undefined ? "a % that begins no operator (write %% for a %)" : `%${unknown}%`;
-  field.ignored(`${what} is not supported: the default format is used`);
+  field.ignored(`${what} is not supported: ${instead}`);
   return false;
 }

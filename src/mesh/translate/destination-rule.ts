@@ -13,7 +13,8 @@ export function processDestinationRules(draft: Draft): void {
   for (const object of oldestFirst(objectsOf(draft.snapshot, "DestinationRule"))) {
     const policy = readDestinationRule(draft, object);
     if (policy === undefined) continue;
-    const place = JSON.stringify([policy.host, policy.namespace, policy.visibility]);
+    const { host, namespace, visibility, callerLabels } = policy;
+    const place = JSON.stringify([host, namespace, visibility, callerLabels]);
     const index = places.get(place);
     if (index === undefined) places.set(place, draft.policies.push(policy) - 1);
     else
@@ -57,17 +58,13 @@ function readDestinationRule(draft: Draft, object: KubeObject): DestinationPolic
   const report = reportOf(draft, object);
   const spec = rootField(object, report).at("spec").object();
   spec.rest(["host", "trafficPolicy", "subsets", "exportTo", "workloadSelector"]);
-  if (spec.at("workloadSelector").present)
-    spec.at("workloadSelector").unresolved({
-      code: "not-supported",
-      message: "a rule for some callers only is not supported yet: the object is left out",
-    });
+  const callerLabels = readSelector(spec.at("workloadSelector"));
   const namespace = namespaceOf(object);
   const written = spec.at("host").requiredText();
   const { policy, ports } = parseTrafficPolicy(spec.at("trafficPolicy"));
   const subsets = readSubsets(spec.at("subsets"));
   const visibility = visibilityOf(spec.at("exportTo").texts(), namespace);
-  if (written === undefined || report.invalid || spec.at("workloadSelector").present) return undefined;
+  if (written === undefined || report.invalid) return undefined;
   const host = resolveHost(draft, written, namespace);
   if (!host.startsWith("*") && !draft.services.has(host))
     spec.at("host").unresolved({
@@ -75,7 +72,32 @@ function readDestinationRule(draft: Draft, object: KubeObject): DestinationPolic
       message: `there is no service ${host}`,
       fix: "create the service, or name it service.namespace",
     });
-  return { host, namespace, visibility, policy, ports, subsets, origin: report.origin("spec") };
+  const selecting = callerLabels && { callerLabels };
+  sayNoBreaker(spec, policy, ports);
+  return { host, namespace, visibility, ...selecting, policy, ports, subsets, origin: report.origin("spec") };
+}
+
+/** Callers that the rule is for: all of the labels, in the rule's namespace. */
+function readSelector(field: Field): Readonly<Record<string, string>> | undefined {
+  field.object().rest(["matchLabels"]);
+  const labels: Record<string, string> = {};
+  for (const [key, value] of field.at("matchLabels").entries()) labels[key] = value.text() ?? "";
+  return Object.keys(labels).length > 0 ? labels : undefined;
+}
+
+function sayNoBreaker(
+  spec: Field,
+  policy: DestinationPolicy["policy"],
+  ports: DestinationPolicy["ports"],
+): void {
+  const guarded = [policy, ...Object.values(ports)].some((p) => p.pool ?? p.outlier);
+  if (!guarded)
+    spec.note({
+      code: "no-breaker",
+      message:
+        "limits neither connections nor failing endpoints: 1,024 connections and requests hold, nobody is ejected",
+      fix: "set trafficPolicy.connectionPool or trafficPolicy.outlierDetection",
+    });
 }
 
 function readSubsets(field: Field): readonly Subset[] {

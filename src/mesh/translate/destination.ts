@@ -10,14 +10,15 @@ import {
 } from "../model/index.ts";
 import { type Draft, resolveHost } from "./draft.ts";
 import type { Field } from "./field.ts";
-import { parseHeaderChanges } from "./header-changes.ts";
+import { type ParsedChanges, parseHeaderChanges } from "./header-changes.ts";
 import { maxWeight } from "./limits.ts";
 
 export interface Destinations {
   readonly destinations: readonly Destination[];
-  /** Of a lone destination; those of several are not in effect yet. */
+  /** Of a lone destination; several carry their own. */
   readonly requestHeaders: HeaderChanges;
   readonly responseHeaders: HeaderChanges;
+  readonly authority?: string;
 }
 
 /** `list` is the field that holds the entries. */
@@ -27,24 +28,38 @@ export function parseDestinations(
   list: Field,
   namespace: string,
 ): Destinations {
-  const lone = entries.length === 1 ? entries[0] : undefined;
-  let requestHeaders = noHeaderChanges;
-  let responseHeaders = noHeaderChanges;
-  for (const entry of entries) {
-    entry.object().rest(["destination", "weight", "headers"]);
-    if (!entry.at("headers").present) continue;
-    const changes = parseHeaderChanges(entry.at("headers"));
-    if (entry === lone) ({ request: requestHeaders, response: responseHeaders } = changes);
-    else entry.at("headers").ignored("headers of one of several destinations are not in effect yet");
-  }
   const weights = parseWeights(entries, list);
-  const destinations = entries.flatMap((entry, i) => {
-    const destination = parseDestination(draft, entry.at("destination"), namespace);
-    return destination === undefined
-      ? []
-      : [{ ...destination, weight: weights[i]!, origin: list.report.origin(entry.path) }];
+  const changes = entries.map((entry) => {
+    entry.object().rest(["destination", "weight", "headers"]);
+    if (entries.length > 1) entry.at("headers").pending("destination-headers");
+    return parseHeaderChanges(entry.at("headers"));
   });
-  return { destinations, requestHeaders, responseHeaders };
+  const destinations = entries.flatMap((entry, i): readonly Destination[] => {
+    const destination = parseDestination(draft, entry.at("destination"), namespace);
+    if (destination === undefined) return [];
+    const own = entries.length > 1 ? ownHeaders(changes[i]!) : {};
+    return [{ ...destination, ...own, weight: weights[i]!, origin: list.report.origin(entry.path) }];
+  });
+  const lone = entries.length === 1 ? changes[0] : undefined;
+  return {
+    destinations,
+    requestHeaders: lone?.request ?? noHeaderChanges,
+    responseHeaders: lone?.response ?? noHeaderChanges,
+    ...(lone?.authority !== undefined && { authority: lone.authority }),
+  };
+}
+
+function ownHeaders({
+  request,
+  response,
+  authority,
+}: ParsedChanges): Pick<Destination, "requestHeaders" | "responseHeaders" | "authority"> {
+  const some = (c: HeaderChanges): boolean => c.set.length + c.add.length + c.remove.length > 0;
+  return {
+    ...(some(request) && { requestHeaders: request }),
+    ...(some(response) && { responseHeaders: response }),
+    ...(authority !== undefined && { authority }),
+  };
 }
 
 /** A lone destination gets everything; of several, one without a weight gets nothing (Istio's rule). */
@@ -65,6 +80,7 @@ function parseWeights(entries: readonly Field[], list: Field): readonly number[]
     const sum = given.reduce<number>((a, b) => a + (b ?? 0), 0);
     if (sum === 0) sumsToZero(list);
     if (sum > maxWeight) list.expected(`weights that sum to at most ${maxWeight}`);
+    if (sum > 0 && sum !== 100) saySum(list, sum, given);
     for (const [i, w] of given.entries())
       if (w === undefined && sum > 0)
         entries[i]!.warn({
@@ -74,6 +90,17 @@ function parseWeights(entries: readonly Field[], list: Field): readonly number[]
         });
   }
   return given.map((w) => w ?? 0);
+}
+
+/** Weights that look like percentages and are none are a slip of the pen. */
+function saySum(list: Field, sum: number, given: readonly (number | undefined)[]): void {
+  const note = {
+    code: "weights-sum",
+    message: `the weights sum to ${sum}: each is taken as its share of that`,
+    fix: "let them sum to 100",
+  };
+  if (given.some((w) => w !== undefined && w >= 10)) list.warn(note);
+  else list.note(note);
 }
 
 function sumsToZero(field: Field): void {
@@ -137,6 +164,7 @@ function resolveSubset(
     host: service.host,
     serviceNamespace: service.namespace,
     clientNamespace: namespace,
+    clientLabels: {},
     rootNamespace: draft.config.rootNamespace,
   });
   const { defined, labels } = subsetOf(policy, name);

@@ -38,6 +38,8 @@ export interface Draft {
   policyScopes: Scopes<DestinationPolicy>;
   readonly routes: HostRoutes[];
   readonly profiles: HostRoutes[];
+  /** VirtualServices that some other delegates to. */
+  readonly delegated: Set<KubeObject>;
   readonly reports: Map<KubeObject, Report>;
 }
 

@@ -1,5 +1,6 @@
 /** Typed reading of a manifest's untrusted values; every complaint names the field's path. */
 import { RE2JS } from "re2js";
+import { type Feature, pendingInProxy } from "../model/index.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { maxDurationMs, maxRegexLength } from "./limits.ts";
 import type { Note, Report } from "./report.ts";
@@ -173,6 +174,12 @@ export class Field {
   /** Accepted, and without effect. */
   ignored(why = "is accepted and not in effect yet"): void {
     this.report.add("ignored", this.path, { code: "not-in-effect", message: why });
+  }
+
+  /** Says so where Weft's own proxy does not carry the feature out yet. */
+  pending(feature: Feature): void {
+    if (this.present && pendingInProxy.has(feature))
+      this.ignored("acts in an Envoy beside the agent; Weft's own proxy does not carry it out yet");
   }
 
   /** Says of every key that the translator does not read that it is without effect. */

@@ -1,18 +1,24 @@
 /** One entry of VirtualService spec.http -> rules. */
 import {
+  bothMatch,
   type HeaderChanges,
   noHeaderChanges,
   type RequestMatch,
   type RouteAction,
   type RouteRule,
 } from "../model/index.ts";
+import { parseCors } from "./cors.ts";
+import { findDelegate } from "./delegate.ts";
 import { parseDestinations } from "./destination.ts";
 import type { Draft } from "./draft.ts";
+import { parseFault } from "./fault.ts";
 import type { Field } from "./field.ts";
+import { parseRedirect, parseResponse } from "./fixed-action.ts";
 import { parseHeaderChanges } from "./header-changes.ts";
-import { maxResponseBytes } from "./limits.ts";
+import { parseMirrors } from "./mirror.ts";
 import { parseRequestMatch } from "./request-match.ts";
 import { parseRetries } from "./retry.ts";
+import { parseRewrite } from "./rewrite.ts";
 import { splitRoute } from "./route-list.ts";
 
 const read = [
@@ -26,63 +32,84 @@ const read = [
   "timeout",
   "retries",
   "headers",
+  "fault",
+  "corsPolicy",
+  "mirror",
+  "mirrors",
+  "mirrorPercentage",
+  "mirrorPercent",
+  "mirror_percent",
 ];
 const actions = ["route", "redirect", "directResponse", "delegate"] as const;
-/** What may stand in a request line or a Location header without ending it. */
-const pathText = /^\/[\x21-\x7e]*$/;
-const authorityText = /^[A-Za-z0-9_.-]+(:\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](:\d{1,5})?$/;
-const redirectCodes = [301, 302, 303, 307, 308];
 
 export interface HttpRules {
-  /** In place. Absent: wrong, or only for gateways. */
-  readonly rule?: RouteRule;
+  /** In place. Empty: wrong, or only for gateways. */
+  readonly rules: readonly RouteRule[];
   /** What the list `route` held beyond its rule: goes last. */
   readonly otherwise?: RouteRule;
 }
 
-export function parseHttpRule(draft: Draft, field: Field, namespace: string): HttpRules {
+type Common = Omit<RouteRule, "name" | "matches" | "action" | "origin">;
+const plain: Common = { requestHeaders: noHeaderChanges, responseHeaders: noHeaderChanges };
+
+interface Context {
+  readonly draft: Draft;
+  readonly namespace: string;
+  /** The rules are a delegate's: they may not delegate further. */
+  readonly delegated: boolean;
+}
+
+export function parseHttpRule(draft: Draft, field: Field, namespace: string, delegated = false): HttpRules {
   field.object().rest(read);
   const given = actions.filter((a) => field.at(a).present);
   if (given.length !== 1) {
-    field.error({
-      code: given.length === 0 ? "required" : "one-of",
-      message:
-        given.length === 0
-          ? "one of route, redirect, directResponse is required"
-          : `${given.join(" and ")} exclude each other`,
-    });
-    return {};
+    const message =
+      given.length === 0
+        ? `one of ${actions.join(", ")} is required`
+        : `${given.join(" and ")} exclude each other`;
+    field.error({ code: given.length === 0 ? "required" : "one-of", message });
+    return { rules: [] };
   }
+  const context = { draft, namespace, delegated };
   const matches = parseMatches(field.at("match"));
-  const common = parseCommon(field);
-  const name = field.at("name").text() ?? "";
-  const origin = field.report.origin(field.path);
-  const base = { name, matches: matches ?? [], origin };
-  if (given[0] !== "route") {
-    const action = fixedAction(field, given[0]!);
-    return matches === undefined || action === undefined ? {} : { rule: { ...base, ...common, action } };
-  }
-  const { own, otherwise } = splitRoute(field.at("route"));
-  const rules: { rule?: RouteRule; otherwise?: RouteRule } = {};
-  if (matches !== undefined) rules.rule = { ...base, ...forward(draft, own, field, namespace, common) };
-  if (otherwise.length > 0) {
-    const place = field.report.origin(otherwise[0]!.path);
-    const rest = forward(draft, otherwise, field, namespace, plain);
-    rules.otherwise = { name: "", matches: [], origin: place, ...rest };
-  }
-  if (field.at("route").items().length === 0)
-    field.at("route").error({ code: "required", message: "at least one destination is required" });
-  return rules;
+  const common = parseCommon(context, field);
+  if (given[0] === "delegate") return { rules: delegate(context, field, matches, common) };
+  const base = { name: field.at("name").text() ?? "", origin: field.report.origin(field.path) };
+  if (given[0] === "route") return routed(context, field, base, { matches, common });
+  const action =
+    given[0] === "redirect" ? parseRedirect(field.at("redirect")) : parseResponse(field.at("directResponse"));
+  if (given[0] === "redirect" && field.at("rewrite").present)
+    field.at("rewrite").error({ code: "one-of", message: "a redirect has its own uri and authority" });
+  return {
+    rules: matches === undefined || action === undefined ? [] : [{ ...base, matches, ...common, action }],
+  };
 }
 
-type Common = Pick<RouteRule, "timeoutMs" | "retries" | "rewrite" | "requestHeaders" | "responseHeaders">;
-const plain: Common = { requestHeaders: noHeaderChanges, responseHeaders: noHeaderChanges };
+interface Parts {
+  readonly matches: readonly RequestMatch[] | undefined;
+  readonly common: Common;
+}
+
+function routed(
+  context: Context,
+  field: Field,
+  base: Pick<RouteRule, "name" | "origin">,
+  { matches, common }: Parts,
+): HttpRules {
+  const { own, otherwise } = splitRoute(field.at("route"));
+  const rules = matches === undefined ? [] : [{ ...base, matches, ...forward(context, own, field, common) }];
+  if (field.at("route").items().length === 0)
+    field.at("route").error({ code: "required", message: "at least one destination is required" });
+  if (otherwise.length === 0) return { rules };
+  const origin = field.report.origin(otherwise[0]!.path);
+  const rest = forward(context, otherwise, field, plain);
+  return { rules, otherwise: { name: "", matches: [], origin, ...rest } };
+}
 
 function forward(
-  draft: Draft,
+  { draft, namespace }: Context,
   entries: readonly Field[],
   field: Field,
-  namespace: string,
   common: Common,
 ): Common & { readonly action: RouteAction } {
   const to = parseDestinations(draft, entries, field.at("route"), namespace);
@@ -92,15 +119,17 @@ function forward(
       message: "has no limit for the whole request",
       fix: "set timeout",
     });
+  const authority = common.rewrite?.authority ?? to.authority;
   return {
     ...common,
+    ...(authority !== undefined && { rewrite: { ...common.rewrite, authority } }),
     requestHeaders: joinChanges(common.requestHeaders, to.requestHeaders),
     responseHeaders: joinChanges(common.responseHeaders, to.responseHeaders),
     action: { kind: "forward", destinations: to.destinations },
   };
 }
 
-function joinChanges(a: HeaderChanges, b: HeaderChanges): HeaderChanges {
+export function joinChanges(a: HeaderChanges, b: HeaderChanges): HeaderChanges {
   return { set: [...a.set, ...b.set], add: [...a.add, ...b.add], remove: [...a.remove, ...b.remove] };
 }
 
@@ -111,65 +140,72 @@ function parseMatches(field: Field): readonly RequestMatch[] | undefined {
   return items.length > 0 && matches.length === 0 ? undefined : matches;
 }
 
-function parseCommon(field: Field): Common {
+function parseCommon({ draft, namespace }: Context, field: Field): Common {
   const timeout = field.at("timeout").durationMs({ zero: true });
   const headers = parseHeaderChanges(field.at("headers"));
-  const rewrite = field.at("rewrite").object();
-  rewrite.rest(["uri", "authority"]);
-  const path = rewrite.at("uri").text();
-  const authority = rewrite.at("authority").text();
-  if (path !== undefined && !pathText.test(path)) rewrite.at("uri").expected("a path that begins with /");
-  if (authority !== undefined && !authorityText.test(authority))
-    rewrite.at("authority").expected("a host name, with a port or without");
+  const rewrite = parseRewrite(field.at("rewrite"), headers.authority);
+  const mirrors = parseMirrors(draft, field, namespace);
+  const fault = parseFault(field.at("fault"));
+  const cors = parseCors(field.at("corsPolicy"));
   return {
     ...(timeout !== undefined && timeout > 0 && { timeoutMs: timeout }),
     ...(field.at("retries").present && { retries: parseRetries(field.at("retries")) }),
-    ...((path || authority) && { rewrite: { ...(path && { path }), ...(authority && { authority }) } }),
+    ...(rewrite && { rewrite }),
+    ...(mirrors.length > 0 && { mirrors }),
+    ...(fault && { fault }),
+    ...(cors && { cors }),
     requestHeaders: headers.request,
     responseHeaders: headers.response,
   };
 }
 
-function fixedAction(field: Field, kind: (typeof actions)[number]): RouteAction | undefined {
-  if (kind === "redirect") return redirect(field.at("redirect"));
-  if (kind === "directResponse") return respond(field.at("directResponse"));
-  const message = "delegate is not supported yet: the requests of this rule get 503";
-  field.at("delegate").unresolved({ code: "not-supported", message });
-  return { kind: "respond", status: 503, body: message };
-}
+/** Fields of a rule that a delegate takes over where it does not say anything itself (Istio). */
+const inherited = [
+  ["timeout", "timeoutMs"],
+  ["retries", "retries"],
+  ["rewrite", "rewrite"],
+  ["mirror", "mirrors"],
+  ["fault", "fault"],
+  ["corsPolicy", "cors"],
+  ["headers", "requestHeaders"],
+  ["headers", "responseHeaders"],
+] as const satisfies readonly (readonly [string, keyof Common])[];
 
-function redirect(field: Field): RouteAction | undefined {
-  field.object().rest(["uri", "authority", "port", "scheme", "redirectCode", "derivePort"]);
-  const code = field.at("redirectCode").integer(300, 399) ?? 301;
-  if (!redirectCodes.includes(code)) field.at("redirectCode").expected(`one of ${redirectCodes.join(", ")}`);
-  const host = field.at("authority").text();
-  const path = field.at("uri").text();
-  if (host !== undefined && !authorityText.test(host))
-    field.at("authority").expected("a host name, with a port or without");
-  if (path !== undefined && !pathText.test(path)) field.at("uri").expected("a path that begins with /");
-  const scheme = field.at("scheme").oneOf(["http", "https"]);
-  const port = field.at("port").integer(1, 65535);
-  if (field.at("derivePort").oneOf(["FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"]) === "FROM_REQUEST_PORT")
-    field.at("derivePort").ignored();
-  return {
-    kind: "redirect",
-    code,
-    ...(host && { host }),
-    ...(path && { path }),
-    ...(scheme && { scheme }),
-    ...(port !== undefined && { port }),
-  };
-}
-
-function respond(field: Field): RouteAction | undefined {
-  field.object().rest(["status", "body"]);
-  const status = field.at("status").integer(200, 599);
-  if (!field.at("status").present) field.at("status").error({ code: "required", message: "is required" });
-  const body = field.at("body").object();
-  body.rest(["string", "bytes"]);
-  const bytes = body.at("bytes").text();
-  const text = bytes === undefined ? body.at("string").text() : Buffer.from(bytes, "base64").toString("utf8");
-  if (Buffer.byteLength(text ?? "") > maxResponseBytes)
-    body.error({ code: "body-too-long", message: `is above ${maxResponseBytes} bytes` });
-  return status === undefined ? undefined : { kind: "respond", status, body: text ?? "" };
+/** The rules of another VirtualService in place of this one, each with both conditions. */
+function delegate(
+  context: Context,
+  field: Field,
+  matches: readonly RequestMatch[] | undefined,
+  common: Common,
+): readonly RouteRule[] {
+  const place = field.at("delegate");
+  if (context.delegated) {
+    place.error({
+      code: "nested-delegate",
+      message: "a VirtualService that is delegated to cannot delegate further",
+      fix: "write the rule here, or delegate from the VirtualService that names the hosts",
+    });
+    return [];
+  }
+  const target = findDelegate(context.draft, place, context.namespace);
+  if (matches === undefined || target === undefined) return [];
+  const name = field.at("name").text() ?? "";
+  const origin = field.report.origin(`${field.path}.delegate`);
+  if ("missing" in target) {
+    const action = { kind: "respond", status: 503, body: target.missing } as const;
+    return [{ name, matches, ...common, action, origin }];
+  }
+  return target.items.flatMap((item) => {
+    const { rules } = parseHttpRule(context.draft, item, target.namespace, true);
+    return rules.flatMap((rule) => {
+      const both = bothMatch(matches, rule.matches);
+      const taken = inherited.filter(([key]) => !item.at(key).present && !item.at(`${key}s`).present);
+      return {
+        ...rule,
+        ...Object.fromEntries(taken.flatMap(([, k]) => (common[k] === undefined ? [] : [[k, common[k]]]))),
+        name: rule.name === "" ? name : name === "" ? rule.name : `${name}-${rule.name}`,
+        matches: both,
+      };
+    });
+  });
 }

@@ -18,5 +18,9 @@ export const maxConditionAlternatives = 64;
 export const maxConditionDepth = 32;
 /** Longest duration that is believed: Envoy's timers are 32-bit milliseconds in places. */
 export const maxDurationMs = 2 ** 31 - 1;
+/** Envoy's maximum_ring_size. */
+export const maxRingSize = 8_388_608;
+/** Envoy's largest Maglev table. */
+export const maxMaglevSize = 5_000_011;
 /** Largest weight, and the sum of a rule's: Envoy's total_weight is 32 bits. */
 export const maxWeight = 2 ** 32 - 1;

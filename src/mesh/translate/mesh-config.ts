@@ -4,6 +4,7 @@ import type { AccessLog, MeshConfig, RetryPolicy } from "../model/index.ts";
 import { knownOperators } from "./access-log-format.ts";
 import { type Draft, reportOf } from "./draft.ts";
 import { Field } from "./field.ts";
+import { parseLocality } from "./load-balancer.ts";
 import type { TranslateOptions } from "./options.ts";
 import { parseRetries, silentRetries } from "./retry.ts";
 import { type KubeObject, type KubeSnapshot, namespaceOf, objectsOf } from "./snapshot.ts";
@@ -26,6 +27,7 @@ const read = [
   "explain",
   "connectTimeout",
   "defaultHttpRetryPolicy",
+  "localityLbSetting",
 ];
 
 /** What holds without a ConfigMap. */
@@ -81,8 +83,10 @@ function settings(mesh: Field, base: MeshConfig): MeshConfig {
   for (const field of [mesh.at("trustDomain"), ...aliases.items()])
     if (field.present && !trustDomainText.test(field.text() ?? ""))
       field.expected("a trust domain: lower-case letters, digits, dots, dashes");
+  const locality = parseLocality(mesh.at("localityLbSetting"));
   return {
     ...base,
+    ...(locality && { locality }),
     trustDomain: mesh.at("trustDomain").text() ?? base.trustDomain,
     trustDomainAliases: aliases.texts(),
     rootNamespace: mesh.at("rootNamespace").text() ?? base.rootNamespace,

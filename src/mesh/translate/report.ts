@@ -39,6 +39,11 @@ export class Report {
     this.entries.push({ severity, field, ...note, blame });
   }
 
+  /** `VirtualService/default/reviews`. */
+  get name(): string {
+    return refName(this.ref);
+  }
+
   /** Wrong in itself: the object is left out. */
   get invalid(): boolean {
     return this.entries.some((e) => e.severity === "error" && e.blame === "self");

@@ -48,6 +48,7 @@ const read = [
   "sourceLabels",
   "sourceNamespace",
   "gateways",
+  "statPrefix",
 ];
 
 /** Undefined: it does not concern the mesh (only gateways). */
@@ -72,6 +73,15 @@ export function parseRequestMatch(field: Field): RequestMatch | undefined {
   const sourceNamespace = field.at("sourceNamespace").text();
   const sourceLabels: Record<string, string> = {};
   for (const [key, value] of field.at("sourceLabels").entries()) sourceLabels[key] = value.text() ?? "";
+  const name = field.at("name").text();
+  const statPrefix = field.at("statPrefix").text();
+  if (field.at("ignoreUriCase").value === true && path?.kind === "regex")
+    field.at("ignoreUriCase").warn({
+      code: "meaningless",
+      message: "has no effect on a regular expression",
+      fix: "begin the expression with (?i)",
+    });
+  sayMethodCase(field.at("method"));
   const gateways = field.at("gateways").texts();
   if (gateways.length > 0 && !gateways.includes("mesh")) {
     field.at("gateways").ignored("gateways are not built yet: this match is not in effect");
@@ -85,9 +95,21 @@ export function parseRequestMatch(field: Field): RequestMatch | undefined {
     query: parseQuery(field.at("queryParams")),
     ...(port !== undefined && { port }),
     sourceLabels,
-    ...(sourceNamespace !== undefined && { sourceNamespace }),
+    ...(sourceNamespace && { sourceNamespace }),
+    ...(name && { name }),
+    ...(statPrefix && { statPrefix }),
     origin: field.report.origin(field.path),
   };
+}
+
+/** Methods are case-sensitive (RFC 9110 9.1), and nobody sends `get`. */
+function sayMethodCase(field: Field): void {
+  const exact = field.at("exact").value;
+  if (typeof exact === "string" && exact !== exact.toUpperCase() && exact === exact.toLowerCase())
+    field.warn({
+      code: "never-matches",
+      message: `methods are written in capitals: ${JSON.stringify(exact)} is not met by ${exact.toUpperCase()}`,
+    });
 }
 
 function parseHeaders(field: Field, invert: boolean): HeaderMatch[] {

@@ -19,9 +19,11 @@ const reasons: readonly RetryReason[] = [
   "refused-stream",
   "retriable-4xx",
   "retriable-status-codes",
+  "retriable-headers",
+  "http3-post-connect-failure",
   "envoy-ratelimited",
 ];
-/** Statuses of gRPC: its own clients act on them, Weft's proxy does not yet. */
+/** Statuses of gRPC. */
 const grpcReasons: readonly GrpcRetryReason[] = [
   "cancelled",
   "deadline-exceeded",
@@ -29,9 +31,6 @@ const grpcReasons: readonly GrpcRetryReason[] = [
   "resource-exhausted",
   "unavailable",
 ];
-/** Words of Envoy's that nobody acts on yet. */
-const laterReasons: readonly string[] = ["retriable-headers", "http3-post-connect-failure"];
-
 /** Where manifests are silent. */
 export const silentRetries: RetryPolicy = {
   attempts: 2,
@@ -42,13 +41,26 @@ export const silentRetries: RetryPolicy = {
   backoffMaxMs,
 };
 
-/** Istio's HTTPRetry: attempts, perTryTimeout, retryOn, backoff. A retryOn of the user's holds for every method. */
+/** Istio's HTTPRetry. A retryOn of the user's holds for every method. */
 export function parseRetries(field: Field): RetryPolicy {
-  field.object().rest(["attempts", "perTryTimeout", "retryOn", "backoff"]);
+  field
+    .object()
+    .rest([
+      "attempts",
+      "perTryTimeout",
+      "retryOn",
+      "backoff",
+      "retryRemoteLocalities",
+      "retryIgnorePreviousHosts",
+    ]);
   const attempts = field.at("attempts").integer(0, maxRetryAttempts);
   const perTry = field.at("perTryTimeout").durationMs({ zero: true });
   const backoff = field.at("backoff").durationMs();
   const { on, grpcOn, statusCodes } = parseRetryOn(field.at("retryOn"));
+  const avoidTried = field.at("retryIgnorePreviousHosts").bool();
+  const otherLocalities = field.at("retryRemoteLocalities").bool();
+  if (otherLocalities === true) field.at("retryRemoteLocalities").pending("retry-localities");
+  if (avoidTried === true) field.at("retryIgnorePreviousHosts").pending("retry-hosts");
   if (!field.at("attempts").present)
     field.note({
       code: "default-attempts",
@@ -63,7 +75,21 @@ export function parseRetries(field: Field): RetryPolicy {
     idempotentOnly: false,
     backoffBaseMs: backoff ?? backoffBaseMs,
     backoffMaxMs: (backoff ?? backoffBaseMs) * 10,
+    ...(avoidTried === false && { avoidTried }),
+    ...(otherLocalities === true && { otherLocalities }),
   };
+}
+
+function sayReason(field: Field, reason: RetryReason): void {
+  if (reason === "retriable-headers") {
+    field.pending("retriable-headers");
+    field.note({
+      code: "retriable-headers",
+      message: "retriable-headers acts on headers that the request names in x-envoy-retriable-header-names",
+    });
+  }
+  if (reason === "http3-post-connect-failure")
+    field.note({ code: "no-http3", message: "http3-post-connect-failure never happens: HTTP/3 is not used" });
 }
 
 function parseRetryOn(field: Field): {
@@ -80,12 +106,13 @@ function parseRetryOn(field: Field): {
     const word = raw.trim();
     const known = reasons.find((r) => r === word);
     const status = grpcReasons.find((r) => r === word);
-    if (known !== undefined) on.add(known);
-    else if (status !== undefined) {
+    if (known !== undefined) {
+      on.add(known);
+      sayReason(field, known);
+    } else if (status !== undefined) {
       grpcOn.add(status);
-      field.ignored(`${word} acts in gRPC clients without a proxy, and in Weft's proxy not yet`);
+      field.pending("grpc-retry");
     } else if (/^[1-5]\d\d$/.test(word)) statusCodes.add(Number(word));
-    else if (laterReasons.includes(word)) field.ignored(`${word} is accepted and not in effect yet`);
     else
       field.error({
         code: "invalid-value",

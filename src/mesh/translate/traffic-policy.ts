@@ -1,15 +1,16 @@
 /** Istio's TrafficPolicy and its parts. */
-import type {
-  ConnectionPool,
-  LoadBalancing,
-  OutlierPolicy,
-  TrafficPolicy,
-  UpstreamSecurity,
-} from "../model/index.ts";
+import type { ConnectionPool, OutlierPolicy, TrafficPolicy } from "../model/index.ts";
 import type { Field } from "./field.ts";
+import { parseBalancing } from "./load-balancer.ts";
+import { parseTls } from "./upstream-tls.ts";
 
 const maxCount = 2 ** 31 - 1;
 const parts = ["connectionPool", "loadBalancer", "outlierDetection", "tls"];
+const whole = [...parts, "retryBudget"];
+const notYet = {
+  tunnel: "tunnels through a further proxy are accepted and not in effect yet",
+  proxyProtocol: "the PROXY protocol is accepted and not in effect yet",
+};
 
 export interface PortedPolicy {
   readonly policy: TrafficPolicy;
@@ -18,7 +19,7 @@ export interface PortedPolicy {
 
 /** A port's settings replace the whole: what they leave out is the mesh's default (Istio's rule). */
 export function parseTrafficPolicy(field: Field): PortedPolicy {
-  field.object().rest([...parts, "portLevelSettings"]);
+  field.object().rest([...whole, "portLevelSettings"], notYet);
   const ports: Record<number, TrafficPolicy> = {};
   for (const item of field.at("portLevelSettings").items()) {
     item.object().rest(["port", ...parts]);
@@ -27,19 +28,32 @@ export function parseTrafficPolicy(field: Field): PortedPolicy {
     if (port !== undefined) ports[port] = policy;
     else item.at("port").error({ code: "required", message: "port.number is required" });
   }
-  return { policy: parseParts(field), ports };
+  const budget = parseBudget(field.at("retryBudget"));
+  return { policy: { ...parseParts(field), ...(budget && { retryBudget: budget }) }, ports };
 }
 
 function parseParts(field: Field): TrafficPolicy {
   const pool = parsePool(field.at("connectionPool"));
   const outlier = parseOutlier(field.at("outlierDetection"));
-  const balancing = parseBalancing(field.at("loadBalancer"));
+  const { balancing, locality } = parseBalancing(field.at("loadBalancer"));
   const security = parseTls(field.at("tls"));
   return {
     ...(pool && { pool }),
     ...(outlier && { outlier }),
     ...(balancing && { balancing }),
     ...(security && { security }),
+    ...(locality && { locality }),
+  };
+}
+
+/** Envoy's defaults: 20 %, 3. */
+function parseBudget(field: Field): TrafficPolicy["retryBudget"] {
+  if (!field.object().present) return undefined;
+  field.rest(["percent", "minRetryConcurrency"]);
+  return {
+    percent: field.at("percent").number(0, 100) ?? 20,
+    minConcurrency: field.at("minRetryConcurrency").integer(0, maxCount) ?? 3,
+    origin: field.report.origin(field.path),
   };
 }
 
@@ -53,7 +67,7 @@ function parsePool(field: Field): ConnectionPool | undefined {
   field.rest(["tcp", "http"]);
   const tcp = field.at("tcp").object();
   const http = field.at("http").object();
-  tcp.rest(["maxConnections", "connectTimeout"]);
+  tcp.rest(["maxConnections", "connectTimeout", "tcpKeepalive", "maxConnectionDuration", "idleTimeout"]);
   http.rest([
     "http1MaxPendingRequests",
     "http2MaxRequests",
@@ -61,7 +75,16 @@ function parsePool(field: Field): ConnectionPool | undefined {
     "maxRetries",
     "idleTimeout",
     "h2UpgradePolicy",
+    "useClientProtocol",
+    "maxConcurrentStreams",
   ]);
+  tcp.at("tcpKeepalive").pending("keepalive");
+  tcp.at("maxConnectionDuration").pending("connection-lifetime");
+  http.at("useClientProtocol").pending("client-protocol");
+  if (http.at("maxConcurrentStreams").present && http.at("useClientProtocol").value !== true)
+    http
+      .at("maxConcurrentStreams")
+      .ignored("acts on HTTP/2 connections, and HTTP/1.1 is spoken to this host");
   const upgrade = http.at("h2UpgradePolicy").oneOf(["DEFAULT", "UPGRADE", "DO_NOT_UPGRADE"]) === "UPGRADE";
   const pool = defined<ConnectionPool>({
     maxConnections: tcp.at("maxConnections").integer(1, maxCount),
@@ -71,11 +94,26 @@ function parsePool(field: Field): ConnectionPool | undefined {
     maxRequestsPerConnection: http.at("maxRequestsPerConnection").integer(0, maxCount),
     maxRetries: http.at("maxRetries").integer(0, maxCount),
     idleTimeoutMs: http.at("idleTimeout").durationMs({ zero: true }),
+    maxConnectionDurationMs: tcp.at("maxConnectionDuration").durationMs(),
+    tcpIdleTimeoutMs: tcp.at("idleTimeout").durationMs({ zero: true }),
+    keepalive: parseKeepalive(tcp.at("tcpKeepalive")),
+    maxConcurrentStreams: http.at("maxConcurrentStreams").integer(1, maxCount),
+    useClientProtocol: http.at("useClientProtocol").bool() === true ? true : undefined,
     upgrade: upgrade ? true : undefined,
     origin: field.report.origin(field.path),
   });
   if (upgrade) sayUpgrade(http.at("h2UpgradePolicy"), pool);
   return pool;
+}
+
+function parseKeepalive(field: Field): ConnectionPool["keepalive"] {
+  if (!field.object().present) return undefined;
+  field.rest(["probes", "time", "interval"]);
+  return defined<NonNullable<ConnectionPool["keepalive"]>>({
+    probes: field.at("probes").integer(1, 127),
+    timeMs: field.at("time").durationMs(),
+    intervalMs: field.at("interval").durationMs(),
+  });
 }
 
 function sayUpgrade(field: Field, pool: ConnectionPool): void {
@@ -122,40 +160,4 @@ function parseOutlier(field: Field): OutlierPolicy | undefined {
     minHealthPercent: field.at("minHealthPercent").integer(0, 100),
     origin: field.report.origin(field.path),
   });
-}
-
-const simple = {
-  UNSPECIFIED: "least-request",
-  LEAST_REQUEST: "least-request",
-  LEAST_CONN: "least-request",
-  ROUND_ROBIN: "round-robin",
-  RANDOM: "random",
-  PASSTHROUGH: "least-request",
-} as const;
-
-function parseBalancing(field: Field): LoadBalancing | undefined {
-  if (!field.object().present) return undefined;
-  field.rest(["simple"]);
-  const word = field.at("simple").oneOf(Object.keys(simple) as (keyof typeof simple)[]);
-  if (field.at("simple").present && field.at("consistentHash").present)
-    field.error({ code: "one-of", message: "simple and consistentHash exclude each other" });
-  if (word === "PASSTHROUGH")
-    field.at("simple").ignored("PASSTHROUGH is not in effect yet: LEAST_REQUEST is used");
-  if (word === undefined) return undefined;
-  return { kind: simple[word], origin: field.report.origin(`${field.path}.simple`) };
-}
-
-function parseTls(field: Field): UpstreamSecurity | undefined {
-  if (!field.object().present) return undefined;
-  field.rest(["mode", "sni", "subjectAltNames"]);
-  const mode = field.at("mode").oneOf(["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"]);
-  const sni = field.at("sni").text();
-  const subjectAltNames = field.at("subjectAltNames").texts();
-  if (sni !== undefined && !/^[A-Za-z0-9_.-]{1,253}$/.test(sni)) field.at("sni").expected("a host name");
-  const origin = field.report.origin(field.path);
-  if (mode === "DISABLE") return { kind: "plain", subjectAltNames: [], origin };
-  if (mode === "ISTIO_MUTUAL") return { kind: "mesh", subjectAltNames, ...(sni && { sni }), origin };
-  if (mode !== undefined)
-    field.at("mode").ignored(`${mode} is accepted and not in effect yet: the mesh's own transport is used`);
-  return undefined;
 }

@@ -39,6 +39,7 @@ function newDraft(snapshot: KubeSnapshot, options: TranslateOptions): Draft {
     policyScopes: scopesOf([]),
     routes: [],
     profiles: [],
+    delegated: new Set(),
     reports: new Map(),
   };
 }

@@ -2,6 +2,7 @@
 import { TrafficDirection } from "../../../proto/gen/envoy/config/core/v3/base_pb.js";
 import { isHttp, type MeshConfig, type Service, type ServicePort, visibleTo } from "../../model/index.ts";
 import type { Caller } from "../compose.ts";
+import { outboundFilters } from "../http-filters.ts";
 import { httpManager } from "../http-manager.ts";
 import type { ListenerInit } from "../listener.ts";
 import { blackHoleCluster, outboundCluster } from "../names.ts";
@@ -79,6 +80,7 @@ function httpListener(port: number, caller: Caller & { dual: boolean }, config: 
   const manager = httpManager(config, {
     statPrefix: `outbound_${port}`,
     forwardProxy: false,
+    filters: outboundFilters(kind),
     envoy: kind === "envoy",
     routes: { case: "rds", value: { configSource: ads, routeConfigName: table } },
   });
@@ -147,7 +149,15 @@ function headless(
     const subset = `@${workload.name}`;
     const cluster = outboundCluster(port.port, subset, service.host);
     uses.set(cluster, {
-      ...{ service, port, subset, clientNamespace: caller.namespace, budgeted: false },
+      ...{
+        service,
+        port,
+        subset,
+        clientNamespace: caller.namespace,
+        clientLabels: caller.labels,
+        budgeted: false,
+        kind: caller.kind,
+      },
       endpoint: endpoint.workload,
     });
     // Connections come to the endpoint's own port, which is not always the service's.
@@ -156,6 +166,7 @@ function headless(
     const manager = httpManager(config, {
       statPrefix: cluster,
       forwardProxy: false,
+      filters: outboundFilters(caller.kind),
       envoy: caller.kind === "envoy",
       routes: { case: "routeConfig", value: endpointTable(index, caller, service, port, cluster) },
     });

@@ -15,7 +15,7 @@ import { OriginalDstSchema } from "../../../proto/gen/envoy/extensions/filters/l
 import { TlsInspectorSchema } from "../../../proto/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js";
 import { TcpProxySchema } from "../../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
 import type { MeshConfig } from "../../model/index.ts";
-import type { ClusterInit } from "../cluster.ts";
+import type { ClusterInit } from "../cluster-init.ts";
 import { accessLogs } from "../http-manager.ts";
 import { blackHoleCluster, passthroughCluster } from "../names.ts";
 import { duration } from "../values.ts";

@@ -6,7 +6,8 @@ import {
 } from "../../../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { LocalityLbEndpointsSchema } from "../../../proto/gen/envoy/config/endpoint/v3/endpoint_components_pb.js";
 import type { MeshConfig } from "../../model/index.ts";
-import { type ClusterInit, expectedIdentities, requestLimit, serverNameOf } from "../cluster.ts";
+import { expectedIdentities, requestLimit, serverNameOf } from "../cluster.ts";
+import type { ClusterInit } from "../cluster-init.ts";
 import { type AssignmentInit, lbEndpoint } from "../endpoint.ts";
 import type { Member, Target } from "../target.ts";
 import { ads, duration, weftMetadata } from "../values.ts";

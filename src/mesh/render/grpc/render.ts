@@ -34,7 +34,7 @@ export interface GrpcShared {
 export function grpcShared(index: MeshIndex, caller: Caller, encoder: Encoder): GrpcShared {
   const { config } = index.mesh;
   const { namespace } = caller;
-  const targets = (name: string): Target | undefined => grpcTarget(index, namespace, name);
+  const targets = (name: string): Target | undefined => grpcTarget(index, caller, name);
   return {
     listeners: new OnDemand((name) => {
       const called = calledBy(index, namespace, name);
@@ -65,12 +65,24 @@ export function grpcShared(index: MeshIndex, caller: Caller, encoder: Encoder): 
   };
 }
 
-function grpcTarget(index: MeshIndex, clientNamespace: string, name: string): Target | undefined {
+function grpcTarget(
+  index: MeshIndex,
+  { namespace: clientNamespace, labels: clientLabels }: Caller,
+  name: string,
+): Target | undefined {
   const parts = clusterParts(index, clientNamespace, name);
   const port = parts?.service && portOf(parts.service, parts.port);
   if (parts?.service === undefined || port === undefined) return undefined;
   const { service, subset } = parts;
-  const question = { service, port, subset, clientNamespace, budgeted: false };
+  const question = {
+    service,
+    port,
+    subset,
+    clientNamespace,
+    clientLabels,
+    budgeted: false,
+    kind: "grpc" as const,
+  };
   const policy = policyOf(index, question);
   const target = targetOf(index, question, policy);
   // A subset that nobody defined and nobody is in is a slip of the pen.
