@@ -4,7 +4,7 @@ BUN := .tools/node_modules/.bin/bun
 SETUP := .cache/setup-$(BUN_VERSION)
 export WEFT_BUN := $(abspath $(BUN))
 
-.PHONY: kube-clients demo-kube crash outage rolling setup demo test check fix bench soak interop bench-memory build clean garbage soak-svid soak-grpc
+.PHONY: kube-clients demo-kube crash outage rolling setup demo test check fix bench soak interop bench-memory bench-xds build clean garbage soak-svid soak-grpc
 
 setup: $(SETUP)
 
@@ -78,7 +78,11 @@ demo-kube: setup
 bench-memory: setup
 	@$(BUN) bench/memory.ts $(if $(OUT),--out $(OUT)) $(ARGS)
 
-## The same requests through Weft and Envoy on either side: 80 rows, four pairings, about one minute.
+## The control plane under 100 to 1,000 grpc-go clients. XDSBENCH=folder of that Go program, ARGS="--proxies 100,500".
+bench-xds: setup
+	@$(BUN) bench/xds/main.ts --xdsbench "$(XDSBENCH)" $(ARGS)
+
+## The same requests through Weft and Envoy on either side: 81 rows, four pairings, about one minute.
 interop: setup
 	@WEFT_INTEROP=full $(BUN) test test/interop/pairings.test.ts
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type DescMessage, fromJson, type JsonValue } from "@bufbuild/protobuf";
+import { type DescMessage, fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { type Any, anyPack } from "@bufbuild/protobuf/wkt";
 import { createLogger, seededRng } from "../../base/index.ts";
 import { ClusterSchema } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
@@ -89,7 +89,7 @@ const routes = (name: string, to: string): JsonValue => ({
   name,
   virtualHosts: [{ name: "v", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: to } }] }],
 });
-const listener = (name: string, table: string, port = 15001): JsonValue => ({
+const listener = (name: string, table: string, port = 15001, source: JsonObject = {}): JsonValue => ({
   name,
   address: { socketAddress: { address: "127.0.0.1", portValue: port } },
   filterChains: [
@@ -100,7 +100,7 @@ const listener = (name: string, table: string, port = 15001): JsonValue => ({
           typedConfig: {
             "@type": `${prefix}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
             statPrefix: "s",
-            rds: { routeConfigName: table, configSource: { ads: {} } },
+            rds: { routeConfigName: table, configSource: { ads: {}, ...source } },
             httpFilters: [
               {
                 name: "r",
@@ -208,6 +208,36 @@ test("a listener waits for its routes and its clusters' endpoints, but not for e
   await put(agent, ClusterSchema, []);
   expect(threads[0]!.running.has("listener m")).toBe(true);
   expect(agent.ready()).toBe(true);
+  await agent.stop();
+});
+
+test("each thing is waited for as long as its source says; 0 is for ever", async () => {
+  const { agent, threads, clock } = bench();
+  const within = (text: string): JsonObject => ({ initialFetchTimeout: text });
+  const patient = cluster("a") as { edsClusterConfig: { edsConfig: JsonObject } };
+  Object.assign(patient.edsClusterConfig.edsConfig, within("3s"));
+  const runs = (name: string): boolean => threads[0]!.running.has(`listener ${name}`);
+  /** Queued behind what a timer began. */
+  const pass = async (ms: number): Promise<void> => {
+    clock.advance(ms);
+    await put(agent, ClusterSchema, []);
+  };
+  await put(agent, ClusterSchema, [patient]);
+  await put(agent, ListenerSchema, [
+    listener("short", "never", 15001, within("1s")),
+    listener("ever", "never", 15002, within("0s")),
+    listener("silent", "never", 15003),
+  ]);
+  await pass(1_000);
+  // Its route was waited for long enough, the endpoints not yet.
+  expect(runs("short")).toBe(false);
+  await pass(999);
+  await put(agent, ClusterLoadAssignmentSchema, [assignment("a", [1001])]);
+  expect([runs("short"), runs("ever"), runs("silent")]).toEqual([true, false, false]);
+  await pass(warmingMs - 1_999);
+  expect([runs("ever"), runs("silent")]).toEqual([false, true]);
+  await pass(1_000_000);
+  expect(agent.warming()).toEqual([{ name: "ever", lacking: ["route never"] }]);
   await agent.stop();
 });
 

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { type LogLevel, logLevels, setLogLevel } from "../../base/index.ts";
 import { lockAddress } from "../../wire/socket/index.ts";
 import { AccessLogWriter } from "../access-log/index.ts";
-import type { CompiledListener } from "../compile/index.ts";
+import type { CompiledListener, Waits } from "../compile/index.ts";
 import {
   type DownstreamTls,
   type FromWorker,
@@ -16,7 +16,7 @@ import {
 } from "../config/index.ts";
 import { MetricStore } from "../telemetry/index.ts";
 import { Applier } from "./applier.ts";
-import { defaultConcurrency, drainGraceMs } from "./limits.ts";
+import { defaultConcurrency, drainGraceMs, warmingMs } from "./limits.ts";
 import { OutlierSweeps } from "./outliers.ts";
 import { peerMetadata } from "./peer-metadata.ts";
 import { clusterStatuses, metricsPage } from "./report.ts";
@@ -32,7 +32,7 @@ import type {
   CompiledUpdate,
   ResourceUpdate,
 } from "./types.ts";
-import { Warming } from "./warming.ts";
+import { type Need, Warming } from "./warming.ts";
 
 /** Starts the data threads at once; `started` resolves when they run. */
 export function createAgent(options: AgentOptions): Agent {
@@ -319,20 +319,24 @@ class ProxyAgent implements Agent {
     for (const { type, name } of changes) if (type === "cluster") this.sweeps.update(name);
   }
 
-  private missing(listener: CompiledListener): string[] {
-    const lacking = listener.routeTables.filter((t) => !this.state.routes.has(t)).map((t) => `route ${t}`);
+  private missing(listener: CompiledListener): Need[] {
+    const lacking: Need[] = [];
+    const lacks = (what: string, { waits }: { readonly waits?: Waits }): void => {
+      lacking.push({ what, waitMs: waits?.[what] ?? warmingMs });
+    };
+    for (const t of listener.routeTables) if (!this.state.routes.has(t)) lacks(`route ${t}`, listener);
     const chains = [...listener.config.filterChains];
     if (listener.config.defaultFilterChain) chains.push(listener.config.defaultFilterChain);
     const names = chains.flatMap(({ tls }) => secretNames(tls ?? null));
-    for (const name of new Set(names)) if (!this.applier.hasSecret(name)) lacking.push(`secret ${name}`);
+    for (const name of new Set(names)) if (!this.applier.hasSecret(name)) lacks(`secret ${name}`, listener);
     // Only the first version waits for endpoints: Envoy starts its listeners after its clusters.
     if (this.state.listeners.has(listener.name)) return lacking;
     for (const c of this.state.clusters.values())
       for (const name of c.config.transports.flatMap(secretNames))
-        if (!this.applier.hasSecret(name)) lacking.push(`secret ${name}`);
+        if (!this.applier.hasSecret(name)) lacks(`secret ${name}`, c);
     for (const c of this.state.clusters.values())
       if (c.edsName !== undefined && !this.state.assignments.has(c.edsName))
-        lacking.push(`endpoints ${c.edsName}`);
+        lacks(`endpoints ${c.edsName}`, c);
     return lacking;
   }
 

@@ -3,7 +3,7 @@
 /** Data threads that a proxy starts with when nobody says; at most the cores. */
 export const defaultConcurrency = 2;
 
-/** ConfigSource.initial_fetch_timeout: a listener that waits for what it needs serves without it after this. */
+/** ConfigSource.initial_fetch_timeout's default: after this a listener serves without what it waits for. */
 export const warmingMs = 15_000;
 
 /** Waits before a data thread that died is started again: doubling with jitter. */

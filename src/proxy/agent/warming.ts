@@ -1,17 +1,23 @@
 /** Listeners that wait for what they need before they serve; the version in effect goes on meanwhile. */
 import type { Clock, Timer } from "../../base/index.ts";
 import type { CompiledListener } from "../compile/index.ts";
-import { warmingMs } from "./limits.ts";
+
+/** What a listener lacks, and how long it is waited for; 0: for ever. */
+export interface Need {
+  readonly what: string;
+  readonly waitMs: number;
+}
 
 interface Waiting {
   readonly listener: CompiledListener;
-  readonly timer: Timer;
+  readonly since: number;
+  timer: Timer | undefined;
 }
 
 export interface WarmingOptions {
   readonly clock: Clock;
   /** What the listener still lacks: `route http_proxy`, `secret default`. */
-  readonly missing: (listener: CompiledListener) => readonly string[];
+  readonly missing: (listener: CompiledListener) => readonly Need[];
   /** It lacks nothing, or its time is over: `lacking` says what it goes without. */
   readonly activate: (listener: CompiledListener, lacking: readonly string[]) => void;
 }
@@ -24,40 +30,46 @@ export class Warming {
     this.options = options;
   }
 
-  /** Activates it now, or when it lacks nothing, or after warmingMs (Envoy's initial_fetch_timeout). */
+  /** Activates it now, or when each thing that it lacks has come or been waited for long enough. */
   add(listener: CompiledListener): void {
     this.remove(listener.name);
-    const lacking = this.options.missing(listener);
-    if (lacking.length === 0) {
-      this.options.activate(listener, []);
-      return;
-    }
-    const timer = this.options.clock.after(warmingMs, () => {
-      this.waiting.delete(listener.name);
-      this.options.activate(listener, this.options.missing(listener));
-    });
-    this.waiting.set(listener.name, { listener, timer });
+    this.look({ listener, since: this.options.clock.now(), timer: undefined });
   }
 
   remove(name: string): void {
-    this.waiting.get(name)?.timer.cancel();
+    this.waiting.get(name)?.timer?.cancel();
     this.waiting.delete(name);
   }
 
-  /** Something arrived: those that lack nothing any more are activated. */
+  /** Something arrived: those that need not wait any more are activated. */
   check(): void {
-    for (const [name, { listener }] of [...this.waiting]) {
-      if (this.options.missing(listener).length > 0) continue;
-      this.remove(name);
-      this.options.activate(listener, []);
+    for (const waiting of [...this.waiting.values()]) this.look(waiting);
+  }
+
+  private look(waiting: Waiting): void {
+    const { listener, since } = waiting;
+    const { clock, missing, activate } = this.options;
+    this.remove(listener.name);
+    const lacking = missing(listener);
+    const longest = Math.max(0, ...lacking.map(({ waitMs }) => waitMs || Number.POSITIVE_INFINITY));
+    const left = since + longest - clock.now();
+    if (left <= 0) {
+      activate(
+        listener,
+        lacking.map((n) => n.what),
+      );
+      return;
     }
+    waiting.timer =
+      left === Number.POSITIVE_INFINITY ? undefined : clock.after(left, () => this.look(waiting));
+    this.waiting.set(listener.name, waiting);
   }
 
   /** Name and lack of each that waits. */
   list(): readonly { readonly listener: CompiledListener; readonly lacking: readonly string[] }[] {
     return [...this.waiting.values()].map(({ listener }) => ({
       listener,
-      lacking: this.options.missing(listener),
+      lacking: this.options.missing(listener).map((n) => n.what),
     }));
   }
 

@@ -6,6 +6,7 @@ import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
 import { extensionRegistry, unpackAny } from "./any.ts";
 import type { Findings, Path } from "./path.ts";
 import { type Rule, supported } from "./supported.ts";
+import { noteWait } from "./waits.ts";
 
 /** Nested messages of one resource; Envoy's decoder allows 100. */
 export const maxDepth = 100;
@@ -21,6 +22,7 @@ function walk(message: ReflectMessage, path: Path, findings: Findings, depth: nu
     findings.error(path, rules ? "nested too deeply" : `${message.desc.typeName} is not supported`);
     return;
   }
+  noteWait(message.message, findings.waits);
   for (const unknown of message.message.$unknown ?? [])
     findings.error(
       path,

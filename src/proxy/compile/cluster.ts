@@ -17,6 +17,7 @@ import { outlierConfig } from "./outlier.ts";
 import type { Findings, Path } from "./path.ts";
 import { type SecretSource, upstreamSocket } from "./tls.ts";
 import { durationMs, isIpAddress, positiveMs, serviceOf, withOwner } from "./values.ts";
+import type { Waits } from "./waits.ts";
 
 /** An endpoint whose metadata holds all of `match` gets transport `index`; the first that fits, else 0. */
 export interface TransportMatch {
@@ -34,6 +35,8 @@ export interface CompiledCluster {
   readonly edsName?: string;
   readonly assignment?: CompiledEndpoints;
   readonly secrets: readonly SecretSource[];
+  /** How long what it names is waited for, where it says so. */
+  readonly waits?: Waits;
 }
 
 /** Envoy's defaults: connect 5 s, idle 1 h, panic 50 %, breakers 1024/1024/1024/3, two choices. */

@@ -26,3 +26,4 @@ export {
   type TextSource,
   textSource,
 } from "./values.ts";
+export type { Waits } from "./waits.ts";

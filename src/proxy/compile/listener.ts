@@ -14,6 +14,7 @@ import { httpManager } from "./http-manager.ts";
 import type { Findings, Path } from "./path.ts";
 import { downstreamSocket, type SecretSource } from "./tls.ts";
 import { durationMs, hostPort, metadataOf, socketAddress, withOwner } from "./values.ts";
+import type { Waits } from "./waits.ts";
 
 /** listener_filters_timeout's default. */
 const detectTimeoutMs = 15_000;
@@ -29,6 +30,8 @@ export interface CompiledListener {
   /** Route tables that must be there before it serves. */
   readonly routeTables: readonly string[];
   readonly secrets: readonly SecretSource[];
+  /** How long what it names is waited for, where it says so. */
+  readonly waits?: Waits;
 }
 
 interface Scope {

@@ -55,6 +55,8 @@ export interface Problem {
 export class Findings {
   readonly errors: Problem[] = [];
   readonly warnings: Problem[] = [];
+  /** What the resource says of how long others are waited for; see waits.ts. */
+  readonly waits = new Map<string, number>();
 
   error(path: Path, message: string): void {
     if (this.errors.length < maxProblems)

@@ -86,9 +86,10 @@ export function compileMessage(message: Message, path?: Path): Outcome {
   checkFields(kind.schema, message, at, findings);
   const resource = kind.compile(message, at, findings);
   const bad = findings.errors.length > 0;
+  const waits = findings.waits.size === 0 ? {} : { waits: Object.fromEntries(findings.waits) };
   return {
     name: resource.name,
-    ...(bad ? {} : { resource }),
+    ...(bad ? {} : { resource: { ...resource, ...waits } }),
     errors: findings.errors,
     warnings: findings.warnings,
   };

@@ -20,6 +20,8 @@ export interface Row {
   readonly racing?: boolean;
   /** Straight to the workload's published port, without a proxy at the caller. */
   readonly plaintext?: boolean;
+  /** To the workload's own address by the caller's proxy, which knows no service there and sends plaintext. */
+  readonly published?: boolean;
   /** Also in `make test`. */
   readonly short?: boolean;
 }
@@ -180,6 +182,14 @@ const seed: Row[] = [
     url: "http://reviews:9080/reviews/0",
     plaintext: true,
     status: 0,
+    tries: 0,
+    short: true,
+  },
+  {
+    name: "seed: plaintext of a caller's proxy is closed",
+    url: "http://reviews:9080/reviews/0",
+    published: true,
+    status: 503,
     tries: 0,
     short: true,
   },

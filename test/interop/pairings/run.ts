@@ -162,7 +162,9 @@ class Pairing {
         const { address } = this.callees.get(`${url.hostname}-v1`)!;
         return { status: await this.plaintext(address, `${url.pathname}${url.search}`), version: "" };
       }
-      const answer = await this.caller.fetch(url.href, {
+      const to = new URL(url);
+      if (row.published) to.hostname = this.callees.get(`${url.hostname}-v1`)!.address;
+      const answer = await this.caller.fetch(to.href, {
         method: row.method ?? "GET",
         redirect: "manual",
         ...(row.headers && { headers: row.headers }),
