@@ -1,5 +1,5 @@
 /** HARDENING 37 and 38: who gets configuration and certificates, and what the debug port says to strangers. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { connect as netConnect } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { create } from "@bufbuild/protobuf";
@@ -12,6 +12,9 @@ import {
 import { issue, issuingCa } from "../../src/testkit/issue.ts";
 import { type MeshHarness, startMesh } from "../../src/testkit/mesh-harness.ts";
 import { createGrpcChannel, grpcCode } from "../../src/wire/grpc/index.ts";
+
+/** A real mesh starts and stops here: on a starved machine that takes longer than the default of 5 s. */
+setDefaultTimeout(60_000);
 
 let mesh: MeshHarness;
 let caPem = "";

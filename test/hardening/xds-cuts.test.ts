@@ -2,7 +2,7 @@
  * An update of clusters, endpoints, listeners and routes whose stream is cut before each of its messages in turn, in
  * either direction, while 500 requests a second go through a real proxy: each of them is answered 200.
  */
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,9 @@ import { createTestSource, type TestSource } from "../../src/testkit/xds-source.
 import { createGrpcServer, type GrpcMethod, grpcCode, type ServerStream } from "../../src/wire/grpc/index.ts";
 import { typeUrl } from "../../src/xds/protocol/index.ts";
 import { createXdsServer } from "../../src/xds/server/index.ts";
+
+/** A real mesh starts and stops here: on a starved machine that takes longer than the default of 5 s. */
+setDefaultTimeout(60_000);
 
 const log = createLogger({ sink: () => {} });
 const clock = systemClock;

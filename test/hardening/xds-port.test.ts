@@ -1,5 +1,5 @@
 /** HARDENING 32-34 and 37 on the xDS and CA port: strangers get nothing, and who is served goes on being served. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";
 import { type TLSSocket, connect as tlsConnect } from "node:tls";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -26,6 +26,9 @@ import { type IssuingCa, issue, issuingCa } from "../../src/testkit/issue.ts";
 import { eventually, type MeshHarness, startMesh } from "../../src/testkit/mesh-harness.ts";
 import { createGrpcChannel, grpcCode } from "../../src/wire/grpc/index.ts";
 import { typeUrl } from "../../src/xds/protocol/index.ts";
+
+/** A real mesh starts and stops here: on a starved machine that takes longer than the default of 5 s. */
+setDefaultTimeout(60_000);
 
 const id = "spiffe://cluster.local/ns/default/sa/reviews";
 const path = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
@@ -122,8 +125,8 @@ beforeAll(async () => {
   await stillServed();
 });
 afterAll(async () => {
-  good.stop();
-  await mesh.stop();
+  good?.stop();
+  await mesh?.stop();
 });
 
 async function expired(): Promise<Credentials> {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +19,9 @@ import { type ConfigUpdate, createXdsClient, type XdsClient } from "../../xds/cl
 import { typeUrl } from "../../xds/protocol/index.ts";
 import { createXdsServer, type XdsServer } from "../../xds/server/index.ts";
 import { type ControlPlane, createControlPlane } from "./index.ts";
+
+/** A real mesh starts and stops here: on a starved machine that takes longer than the default of 5 s. */
+setDefaultTimeout(60_000);
 
 const log = createLogger({ sink: () => {} });
 const rng = seededRng(1);
