@@ -129,7 +129,7 @@ describe("kinds", () => {
       return { resources: names.map((name) => ({ name })) } as T;
     },
   });
-  const istio = ["workloadentries", "virtualservices", "destinationrules"];
+  const istio = ["workloadentries", "virtualservices", "destinationrules", "serviceentries", "sidecars"];
   const whole = {
     "/apis/networking.istio.io/v1": istio,
     "/apis/coordination.k8s.io/v1": ["leases"],

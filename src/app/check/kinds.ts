@@ -9,6 +9,8 @@ const needed: readonly KindRef[] = [refs.workloadEntry, refs.lease];
 const wanted: readonly KindRef[] = [
   refs.virtualService,
   refs.destinationRule,
+  refs.serviceEntry,
+  refs.sidecar,
   refs.peerAuthentication,
   refs.serviceProfile,
 ];

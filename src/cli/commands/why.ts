@@ -92,6 +92,8 @@ const kinds = [
   refs.destinationRule,
   refs.peerAuthentication,
   refs.serviceProfile,
+  refs.serviceEntry,
+  refs.sidecar,
 ];
 
 /** Everything that translation reads; kinds that the server does not have are none. */

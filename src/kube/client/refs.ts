@@ -28,6 +28,8 @@ export const refs = {
   endpointSlice: of("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
   virtualService: of("networking.istio.io", "v1", "VirtualService", "virtualservices"),
   destinationRule: of("networking.istio.io", "v1", "DestinationRule", "destinationrules"),
+  serviceEntry: of("networking.istio.io", "v1", "ServiceEntry", "serviceentries"),
+  sidecar: of("networking.istio.io", "v1", "Sidecar", "sidecars"),
   workloadEntry: of("networking.istio.io", "v1", "WorkloadEntry", "workloadentries"),
   peerAuthentication: of("security.istio.io", "v1", "PeerAuthentication", "peerauthentications"),
   serviceProfile: of("linkerd.io", "v1alpha2", "ServiceProfile", "serviceprofiles"),

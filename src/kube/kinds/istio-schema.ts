@@ -97,7 +97,29 @@ function extend(all: Record<IstioKind, Schema>): Record<IstioKind, Schema> {
       spec: { ...spec, properties: { ...spec.properties, http: extended } },
     },
   };
-  return { ...all, VirtualService: virtualService };
+  return {
+    ...all,
+    VirtualService: virtualService,
+    EnvoyFilter: opened(all.EnvoyFilter, [
+      "properties",
+      "spec",
+      "properties",
+      "configPatches",
+      "items",
+      "properties",
+      "patch",
+      "properties",
+      "value",
+    ]),
+    WasmPlugin: opened(all.WasmPlugin, ["properties", "spec", "properties", "pluginConfig"]),
+  };
+}
+
+/** With any fields at a place that holds somebody else's configuration. */
+function opened(schema: Schema, [step, ...rest]: readonly string[]): Schema {
+  if (step === undefined) return { ...schema, anything: true };
+  const inner = (schema as Readonly<Record<string, Schema | undefined>>)[step];
+  return inner === undefined ? schema : { ...schema, [step]: opened(inner, rest) };
 }
 
 /** What the package's validator says beyond types: one-ofs, ranges, patterns. Call it on a well-typed spec. */

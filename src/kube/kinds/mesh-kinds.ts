@@ -35,7 +35,6 @@ const istioKinds: readonly Kind[] = [
   istio("networking", "WorkloadEntry", "workloadentries", { shortNames: ["we"] }),
   istio("networking", "ServiceEntry", "serviceentries", {
     shortNames: ["se"],
-    inert: notYet("ServiceEntry"),
     columns: [
       pathColumn("Hosts", ".spec.hosts"),
       pathColumn("Location", ".spec.location"),
@@ -43,7 +42,7 @@ const istioKinds: readonly Kind[] = [
     ],
   }),
   istio("networking", "Gateway", "gateways", { shortNames: ["gw"], inert: notYet("Gateway") }),
-  istio("networking", "Sidecar", "sidecars", { shortNames: [], inert: notYet("Sidecar") }),
+  istio("networking", "Sidecar", "sidecars", { shortNames: [] }),
   istio("networking", "WorkloadGroup", "workloadgroups", {
     shortNames: ["wg"],
     inert: notYet("WorkloadGroup"),

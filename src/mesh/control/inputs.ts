@@ -36,6 +36,8 @@ const meshKinds: readonly { ref: KindRef; what: "config" | "endpoints"; fieldSel
   { ref: refs.workloadEntry, what: "endpoints" },
   { ref: refs.virtualService, what: "config" },
   { ref: refs.destinationRule, what: "config" },
+  { ref: refs.serviceEntry, what: "config" },
+  { ref: refs.sidecar, what: "config" },
   { ref: refs.peerAuthentication, what: "config" },
   { ref: refs.serviceProfile, what: "config" },
   // MeshConfig only: a cluster has thousands of others.

@@ -29,9 +29,15 @@ interface Wanted {
 
 /** Kinds that have a status of Istio's shape, and Service, in whose status only a refusal is told. */
 const writable: ReadonlyMap<string, KindRef> = new Map(
-  [refs.virtualService, refs.destinationRule, refs.peerAuthentication, refs.serviceProfile, refs.service].map(
-    (ref) => [ref.kind, ref],
-  ),
+  [
+    refs.virtualService,
+    refs.destinationRule,
+    refs.peerAuthentication,
+    refs.serviceProfile,
+    refs.serviceEntry,
+    refs.sidecar,
+    refs.service,
+  ].map((ref) => [ref.kind, ref]),
 );
 
 /** Without times: those alone are no change. */

@@ -47,6 +47,7 @@ export {
   type Share,
   wholeShare,
 } from "./route.ts";
+export { inScope, type SidecarScope, scopeFor, sees } from "./scope.ts";
 export { type MtlsMode, type MtlsRule, mtlsFor, type WorkloadAuthentication } from "./security.ts";
 export {
   type Endpoint,

@@ -2,6 +2,7 @@
 import type { MeshConfig } from "./config.ts";
 import type { DestinationPolicy } from "./policy.ts";
 import type { HostRoutes } from "./route.ts";
+import type { SidecarScope } from "./scope.ts";
 import type { Service, Workload } from "./service.ts";
 
 export interface Mesh {
@@ -16,4 +17,6 @@ export interface Mesh {
   readonly profiles: readonly HostRoutes[];
   /** Of several that a caller sees the first in the list decides. */
   readonly policies: readonly DestinationPolicy[];
+  /** Of several for one workload the first in the list decides. */
+  readonly scopes: readonly SidecarScope[];
 }

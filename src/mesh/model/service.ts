@@ -65,5 +65,13 @@ export interface Service {
   readonly addresses: readonly string[];
   readonly ports: readonly ServicePort[];
   readonly visibility: Visibility;
+  /** Of services that no Kubernetes Service names. */
+  readonly entry?: {
+    readonly external: boolean;
+    /** Absent: endpoints are addresses. dns: names; dns-one: one name; dynamic, none: what the caller names. */
+    readonly resolution?: "none" | "dns" | "dns-one" | "dynamic";
+    /** Names that servers may prove instead of the endpoints' identities. */
+    readonly subjectAltNames?: readonly string[];
+  };
   readonly origin: Origin;
 }

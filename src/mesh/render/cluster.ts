@@ -15,12 +15,14 @@ import {
   type MeshConfig,
   type OutlierPolicy,
   type TrafficPolicy,
+  type UpstreamSecurity,
 } from "../model/index.ts";
 import { balancer } from "./balancing.ts";
 import type { ClusterInit } from "./cluster-init.ts";
 import { dnsCache } from "./dns.ts";
 import { localityPlan } from "./locality.ts";
 import { blackHoleCluster, inboundCluster, passthroughCluster, serverName, spiffeUri } from "./names.ts";
+import { type ClusterViewer, outsideDiscovery } from "./outside-cluster.ts";
 import type { Member, Target } from "./target.ts";
 import { originTls, plaintext, upstreamTls } from "./tls.ts";
 import type { ProxyNode } from "./types.ts";
@@ -37,17 +39,22 @@ export function serviceCluster(
   target: Target,
   config: MeshConfig,
   secrets: MessageInitShape<typeof ConfigSourceSchema> = ads,
-  kind: ProxyNode["kind"] = "weft",
+  viewer: ClusterViewer = { kind: "weft", captured: false },
 ): ClusterInit {
+  const { kind } = viewer;
+  const outside = outsideDiscovery(target, config, viewer);
   const { policy, service } = target;
   const outlier = policy.outlier;
   const lbConfig = commonBalancing(policy, config, kind);
   return {
     name: target.name,
-    clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
-    edsClusterConfig: { edsConfig: ads, serviceName: target.name },
+    ...(outside === undefined && {
+      clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
+      edsClusterConfig: { edsConfig: ads, serviceName: target.name },
+    }),
     connectTimeout: duration(policy.pool?.connectTimeoutMs ?? config.connectTimeoutMs),
     ...balancer(policy.balancing, kind),
+    ...outside,
     circuitBreakers: breakers(policy, target.budgeted),
     ...(outlier && { outlierDetection: outlierDetection(outlier) }),
     ...(lbConfig && { commonLbConfig: lbConfig }),
@@ -82,7 +89,7 @@ function transport(
 ): Pick<ClusterInit, "transportSocketMatches" | "transportSocket"> {
   const security = target.policy.security;
   if (security?.kind === "simple" || security?.kind === "mutual")
-    return { transportSocket: originTls(security, security.sni ?? target.service.host) };
+    return { transportSocket: originTls(named(security, target), security.sni ?? target.service.host) };
   if (securedMembers(target).length === 0 && security?.kind !== "mesh") return {};
   const socket = upstreamTls(expectedIdentities(target, config), serverNameOf(target), secrets);
   return {
@@ -95,6 +102,14 @@ function transport(
       },
     ],
   };
+}
+
+/** A ServiceEntry's names where the policy has none. */
+function named(security: UpstreamSecurity, { service }: Target): UpstreamSecurity {
+  const own = service.entry?.subjectAltNames;
+  return own === undefined || security.subjectAltNames.length > 0
+    ? security
+    : { ...security, subjectAltNames: own };
 }
 
 function securedMembers({ members, policy }: Target): readonly Member[] {
@@ -111,7 +126,8 @@ export function expectedIdentities(target: Target, config: MeshConfig): readonly
   const accounts = securedMembers(target).flatMap(({ workload }) =>
     domains.map((d) => spiffeUri(d, workload.namespace, workload.serviceAccount)),
   );
-  const more = target.policy.security?.subjectAltNames ?? [];
+  const given = target.policy.security?.subjectAltNames ?? [];
+  const more = given.length > 0 ? given : (target.service.entry?.subjectAltNames ?? []);
   const identities = [...new Set([...accounts, ...more])].sort();
   return identities.length > 0 ? identities : [nobody(config)];
 }

@@ -9,6 +9,7 @@ import {
   type RequestMatch,
   type RouteRule,
   type Scopes,
+  type SidecarScope,
 } from "../model/index.ts";
 import type { ProxyNode } from "./types.ts";
 
@@ -22,6 +23,8 @@ export interface Caller {
   readonly kind: ProxyNode["kind"];
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Absent: it is told of everything that is exported to its namespace. */
+  readonly scope?: SidecarScope;
 }
 
 export interface ComposedRule extends RouteRule {

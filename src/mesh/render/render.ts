@@ -4,7 +4,13 @@ import { ClusterLoadAssignmentSchema } from "../../proto/gen/envoy/config/endpoi
 import { ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/listener_pb.js";
 import { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
 import { NameTableSchema } from "../../proto/gen/istio/networking/nds/v1/nds_pb.js";
-import type { DestinationPolicy, Mesh, MeshConfig, Workload } from "../model/index.ts";
+import {
+  type DestinationPolicy,
+  type Mesh,
+  type MeshConfig,
+  scopeFor,
+  type Workload,
+} from "../model/index.ts";
 import { virtualInbound } from "./captured/inbound.ts";
 import { type NameTableInit, nameTable } from "./captured/name-table.ts";
 import { type CapturedOutbound, capturedOutbound } from "./captured/outbound.ts";
@@ -136,10 +142,18 @@ function renderNode(cache: MeshCache, node: ProxyNode, encoder: Encoder): Render
     cache.callerLabels.flatMap((k) => (node.labels[k] === undefined ? [] : [[k, node.labels[k]]])),
   );
   const { namespace, kind, captured } = node;
+  const scope = scopeFor(index.mesh.scopes, node, index.mesh.config.rootNamespace);
   const place = cache.placed ? standpoint(workloadOf(index, node), labels) : undefined;
-  const caller = { namespace, labels, kind, ...(captured && { captured }), ...(place && { place }) };
+  const caller = {
+    namespace,
+    labels,
+    kind,
+    ...(captured && { captured }),
+    ...(place && { place }),
+    ...(scope && { scope }),
+  };
   const mode = captured === undefined ? "" : `captured ${captured.dual} `;
-  const key = `${kind} ${mode}${namespace} ${JSON.stringify([labels, place])}`;
+  const key = `${kind} ${mode}${namespace} ${JSON.stringify([labels, place, scope?.origin])}`;
   if (kind === "grpc") {
     const common = cache.grpc.get(key) ?? grpcShared(index, { namespace, labels, kind }, encoder);
     cache.grpc.set(key, common);
@@ -219,7 +233,7 @@ function renderShared(
     clusters: sameOr(before?.clusters, [...common, ...rendered.map((r) => r.cluster)]),
     endpoints: sameOr(
       before?.endpoints,
-      rendered.map((r) => r.endpoints),
+      rendered.flatMap((r) => r.endpoints ?? []),
     ),
     routes:
       kept?.routes ??
@@ -254,7 +268,7 @@ function keptUses(
 }
 
 /** Whose eyes a target is seen with. */
-interface Viewer extends Pick<ProxyNode, "kind"> {
+interface Viewer extends Pick<ProxyNode, "kind" | "captured"> {
   /** Where that makes a difference. */
   readonly place?: Standpoint;
 }
@@ -271,7 +285,8 @@ function sharedTarget(
   const policy = policyOf(index, use);
   const number = policy === undefined ? -1 : cache.policyNumbers.get(policy);
   const seen = caller.place === undefined ? "" : JSON.stringify(caller.place);
-  const key = `${caller.kind} ${name} ${use.budgeted} ${number} ${seen}`;
+  const captured = caller.captured === undefined ? "" : "captured";
+  const key = `${caller.kind} ${captured} ${name} ${use.budgeted} ${number} ${seen}`;
   const known = targets.get(key);
   if (known !== undefined) return known;
   const of = ingredientsOf(index, use, policy);
@@ -294,7 +309,7 @@ function outboundOf(
   if (captured !== undefined)
     return {
       ...capturedOutbound(index, { ...caller, ...captured }, vips()),
-      names: nameTable(index, caller.namespace, vips()),
+      names: nameTable(index, caller, vips()),
     };
   const { table, uses } = outbound(index, caller);
   return { tables: [table], uses, listeners: [] };
@@ -304,23 +319,28 @@ function renderTarget(
   target: Target,
   config: MeshConfig,
   encoder: Encoder,
-  { kind, place }: Viewer,
+  { kind, place, captured }: Viewer,
 ): RenderedTarget {
   const { name } = target;
+  // Names go with the cluster itself, and some need none.
+  const byAddress = !["none", "dns", "dns-one", "dynamic"].includes(target.service.entry?.resolution ?? "");
+  const viewer = { kind, captured: captured !== undefined };
   const secrets = kind === "envoy" ? agentSecrets : ads;
   return {
     cluster: encoder.encode(
       ClusterSchema,
       typeUrls.cluster,
-      serviceCluster(target, config, secrets, kind),
+      serviceCluster(target, config, secrets, viewer),
       name,
     ),
-    endpoints: encoder.encode(
-      ClusterLoadAssignmentSchema,
-      typeUrls.endpoints,
-      assignment(target, config, place),
-      name,
-    ),
+    ...(byAddress && {
+      endpoints: encoder.encode(
+        ClusterLoadAssignmentSchema,
+        typeUrls.endpoints,
+        assignment(target, config, place),
+        name,
+      ),
+    }),
   };
 }
 

@@ -64,7 +64,8 @@ interface Ingredients {
 
 export interface RenderedTarget {
   readonly cluster: RenderedResource;
-  readonly endpoints: RenderedResource;
+  /** Absent where the cluster carries them, or has none. */
+  readonly endpoints?: RenderedResource;
 }
 
 export interface MadeTarget extends RenderedTarget {

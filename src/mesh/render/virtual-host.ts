@@ -5,7 +5,15 @@ import type {
   VirtualHostSchema,
 } from "../../proto/gen/envoy/config/route/v3/route_components_pb.js";
 import type { RouteConfigurationSchema } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
-import { type Destination, isHttp, type Service, type ServicePort, visibleTo } from "../model/index.ts";
+import {
+  type Destination,
+  inScope,
+  isHttp,
+  type Service,
+  type ServicePort,
+  sees,
+  visibleTo,
+} from "../model/index.ts";
 import { addressesOf, type VirtualAddresses } from "./captured/vip.ts";
 import { applicable, type Caller, rulesFor } from "./compose.ts";
 import { outboundFields, outsideFields, peerFields, tunnelName, tunnelTarget } from "./envoy.ts";
@@ -59,7 +67,9 @@ class Builder {
       const metadata = weftMetadata(service.origin);
       this.add({ name, domains, routes: [...routes, tunnel], metadata, ...this.peerFields(service) });
     }
-    if (implied === undefined && service.ports.length > 0) this.add(noSuchPort(service, http, names));
+    // Names outside have web servers of their own on ports that nobody wrote down.
+    if (implied === undefined && service.ports.length > 0 && service.entry === undefined)
+      this.add(noSuchPort(service, http, names));
   }
 
   /** A host that only a route object knows; called on port 80. */
@@ -89,7 +99,8 @@ class Builder {
   /** `connect`: CONNECT has a route too. */
   finish(name = forwardRoutes, connect = true): Outbound {
     const { config } = this.index.mesh;
-    const { routes, ...rest } = config.outbound === "allow-any" ? allowAny() : blockAll();
+    const mode = this.caller.scope?.outbound ?? config.outbound;
+    const { routes, ...rest } = mode === "allow-any" ? allowAny() : blockAll();
     this.hosts.push({
       ...rest,
       routes: routes.filter((r) => connect || r.match?.pathSpecifier?.case !== "connectMatcher"),
@@ -179,8 +190,7 @@ export function hostRoutes(
 
 export function outbound(index: MeshIndex, caller: Caller): Outbound {
   const builder = new Builder(index, caller);
-  for (const service of index.mesh.services)
-    if (visibleTo(service.visibility, caller.namespace)) builder.service(service);
+  for (const service of index.mesh.services) if (sees(caller, service)) builder.service(service);
   for (const host of outsideHosts(index, caller)) builder.outside(host);
   return builder.finish();
 }
@@ -199,7 +209,7 @@ export function capturedTables(
   };
   const plain = new Builder(index, caller);
   for (const service of index.mesh.services) {
-    if (!visibleTo(service.visibility, caller.namespace)) continue;
+    if (!sees(caller, service)) continue;
     for (const port of service.ports) {
       if (port.protocol === "udp") continue;
       if (isHttp(port.protocol)) at(port.port).capturedPort(service, port, addressesOf(service, vips));
@@ -250,7 +260,12 @@ export function endpointTable(
 function outsideHosts(index: MeshIndex, caller: Caller): readonly string[] {
   const outside = new Set(
     index.mesh.routes
-      .filter((r) => visibleTo(r.visibility, caller.namespace) && !index.services.has(r.host))
+      .filter(
+        (r) =>
+          visibleTo(r.visibility, caller.namespace) &&
+          inScope(caller.scope, r.host, r.namespace) &&
+          !index.services.has(r.host),
+      )
       .map((r) => r.host),
   );
   return [...outside].sort();
@@ -259,12 +274,14 @@ function outsideHosts(index: MeshIndex, caller: Caller): readonly string[] {
 /** All names by which a caller may mean the service. */
 function shortForms(service: Service, namespace: string, domain: string): readonly string[] {
   const { name, namespace: own } = service;
+  const addresses = service.addresses.map((a) => (a.includes(":") ? `[${a}]` : a));
+  if (service.entry !== undefined) return [service.host, ...addresses];
   return [
     ...(namespace === own ? [name] : []),
     `${name}.${own}`,
     `${name}.${own}.svc`,
     `${name}.${own}.svc.${domain}`,
-    ...service.addresses.map((a) => (a.includes(":") ? `[${a}]` : a)),
+    ...addresses,
   ];
 }
 

@@ -32,7 +32,7 @@ export function findDelegate(
   const spec = rootField(object, reportOf(draft, object)).at("spec");
   if (spec.at("hosts").items().length > 0)
     return refuse(`${where} has hosts of its own: nothing can be delegated to it`, "remove its hosts");
-  if (!visibleTo(visibilityOf(spec.at("exportTo").texts(), namespace), from))
+  if (!visibleTo(visibilityOf(spec.at("exportTo").texts(), namespace, draft.exportTo.virtualService), from))
     return refuse(`${where} is not exported to namespace ${from}`, "add the namespace to its exportTo");
   draft.delegated.add(object);
   return { items: spec.at("http").items(), namespace };

@@ -63,7 +63,7 @@ function readDestinationRule(draft: Draft, object: KubeObject): DestinationPolic
   const written = spec.at("host").requiredText();
   const { policy, ports } = parseTrafficPolicy(spec.at("trafficPolicy"));
   const subsets = readSubsets(spec.at("subsets"));
-  const visibility = visibilityOf(spec.at("exportTo").texts(), namespace);
+  const visibility = visibilityOf(spec.at("exportTo").texts(), namespace, draft.exportTo.destinationRule);
   if (written === undefined || report.invalid) return undefined;
   const host = resolveHost(draft, written, namespace);
   if (!host.startsWith("*") && !draft.services.has(host))

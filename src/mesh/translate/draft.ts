@@ -7,6 +7,7 @@ import type {
   MtlsRule,
   Scopes,
   Service,
+  SidecarScope,
   Visibility,
   Workload,
 } from "../model/index.ts";
@@ -25,6 +26,13 @@ export interface PeerPolicy {
   readonly report: Report;
 }
 
+/** Lists as in `exportTo`; empty: everyone. */
+export interface ExportDefaults {
+  readonly service: readonly string[];
+  readonly virtualService: readonly string[];
+  readonly destinationRule: readonly string[];
+}
+
 export interface Draft {
   readonly snapshot: KubeSnapshot;
   readonly defaultMtls: MtlsMode;
@@ -40,6 +48,11 @@ export interface Draft {
   readonly profiles: HostRoutes[];
   /** VirtualServices that some other delegates to. */
   readonly delegated: Set<KubeObject>;
+  readonly scopes: SidecarScope[];
+  /** Ports of WorkloadEntries by name, by key of the workload. */
+  readonly workloadPorts: Map<string, ReadonlyMap<string, number>>;
+  /** Where an object says nothing; from MeshConfig. */
+  exportTo: ExportDefaults;
   readonly reports: Map<KubeObject, Report>;
 }
 
@@ -71,8 +84,13 @@ export function resolveHost(draft: Draft, host: string, namespace: string): stri
   return completed ?? name;
 }
 
-/** exportTo: absent or `*` is everyone, `.` the object's own namespace, `~` nobody. */
-export function visibilityOf(names: readonly string[], namespace: string): Visibility {
+/** exportTo: `*` is everyone, `.` the object's own namespace, `~` nobody; empty: what `otherwise` says. */
+export function visibilityOf(
+  given: readonly string[],
+  namespace: string,
+  otherwise: readonly string[] = [],
+): Visibility {
+  const names = given.length > 0 ? given : otherwise;
   if (names.length === 0 || names.includes("*")) return "all";
   return [...new Set(names.filter((n) => n !== "~").map((n) => (n === "." ? namespace : n)))].sort();
 }

@@ -28,6 +28,9 @@ const read = [
   "connectTimeout",
   "defaultHttpRetryPolicy",
   "localityLbSetting",
+  "defaultServiceExportTo",
+  "defaultVirtualServiceExportTo",
+  "defaultDestinationRuleExportTo",
 ];
 
 /** What holds without a ConfigMap. */
@@ -58,7 +61,11 @@ export function processMeshConfig(draft: Draft): void {
   if (object !== undefined) draft.config = readMeshConfig(object, draft, draft.config);
 }
 
-function readMeshConfig(object: KubeObject, draft: Pick<Draft, "reports">, base: MeshConfig): MeshConfig {
+function readMeshConfig(
+  object: KubeObject,
+  draft: Pick<Draft, "reports" | "exportTo">,
+  base: MeshConfig,
+): MeshConfig {
   const report = reportOf(draft, object);
   const data = new Field(object, "", report).at("data").object().at("mesh");
   const text = data.text();
@@ -74,6 +81,13 @@ function readMeshConfig(object: KubeObject, draft: Pick<Draft, "reports">, base:
   const mesh = new Field(value, data.path, report).object();
   mesh.rest(read);
   const config = settings(mesh, base);
+  const exported = (key: string): readonly string[] => mesh.at(`default${key}ExportTo`).texts();
+  if (!report.invalid)
+    draft.exportTo = {
+      service: exported("Service"),
+      virtualService: exported("VirtualService"),
+      destinationRule: exported("DestinationRule"),
+    };
   return report.invalid ? base : config;
 }
 

@@ -76,6 +76,7 @@ function readService(draft: Draft, object: KubeObject, sources: Sources): Servic
     visibility: visibilityOf(
       exported === undefined ? [] : exported.split(",").map((s) => s.trim()),
       namespace,
+      draft.exportTo.service,
     ),
     origin: report.origin(),
   };

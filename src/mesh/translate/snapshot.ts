@@ -26,7 +26,9 @@ export const translatedKinds = [
   "PeerAuthentication",
   "Pod",
   "Service",
+  "ServiceEntry",
   "ServiceProfile",
+  "Sidecar",
   "VirtualService",
   "WorkloadEntry",
 ] as const;
@@ -44,7 +46,9 @@ const groups: Readonly<Record<TranslatedKind, string>> = {
   PeerAuthentication: "security.istio.io",
   Pod: "",
   Service: "",
+  ServiceEntry: "networking.istio.io",
   ServiceProfile: "linkerd.io",
+  Sidecar: "networking.istio.io",
   VirtualService: "networking.istio.io",
   WorkloadEntry: "networking.istio.io",
 };

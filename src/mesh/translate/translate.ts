@@ -5,8 +5,10 @@ import type { Draft } from "./draft.ts";
 import { defaultConfig, processMeshConfig } from "./mesh-config.ts";
 import type { TranslateOptions } from "./options.ts";
 import { processPeerAuthentications } from "./peer-authentication.ts";
+import { processServiceEntries } from "./service-entries.ts";
 import { processServiceProfiles } from "./service-profile.ts";
 import { processServices } from "./services.ts";
+import { processSidecars } from "./sidecars.ts";
 import type { KubeSnapshot } from "./snapshot.ts";
 import type { ObjectStatus } from "./status.ts";
 import { processVirtualServices } from "./virtual-service.ts";
@@ -22,9 +24,11 @@ const processors: readonly ((draft: Draft) => void)[] = [
   processMeshConfig,
   processPeerAuthentications,
   processServices,
+  processServiceEntries,
   processDestinationRules,
   processVirtualServices,
   processServiceProfiles,
+  processSidecars,
 ];
 
 function newDraft(snapshot: KubeSnapshot, options: TranslateOptions): Draft {
@@ -40,6 +44,9 @@ function newDraft(snapshot: KubeSnapshot, options: TranslateOptions): Draft {
     routes: [],
     profiles: [],
     delegated: new Set(),
+    scopes: [],
+    workloadPorts: new Map(),
+    exportTo: { service: [], virtualService: [], destinationRule: [] },
     reports: new Map(),
   };
 }
@@ -71,6 +78,7 @@ function finish(draft: Draft): Mesh {
     routes: draft.routes,
     profiles: draft.profiles,
     policies: draft.policies,
+    scopes: draft.scopes,
   };
 }
 
@@ -80,9 +88,11 @@ function finish(draft: Draft): Mesh {
  */
 export function refreshEndpoints(mesh: Mesh, snapshot: KubeSnapshot, options: TranslateOptions = {}): Mesh {
   const draft = newDraft(snapshot, options);
+  processMeshConfig(draft);
   draft.config = mesh.config;
   processPeerAuthentications(draft);
   processServices(draft);
+  processServiceEntries(draft);
   const { services, workloads } = finish(draft);
   return checkMesh({ ...mesh, services, workloads });
 }

@@ -87,7 +87,7 @@ function readVirtualService(draft: Draft, object: KubeObject): readonly Routed[]
     spec
       .at("gateways")
       .ignored("gateways are not built yet: the object acts for callers inside the mesh only");
-  const visibility = visibilityOf(spec.at("exportTo").texts(), namespace);
+  const visibility = visibilityOf(spec.at("exportTo").texts(), namespace, draft.exportTo.virtualService);
   if (report.invalid || !forMesh || delegate || rules.length === 0) return [];
   sayUnreachable(rules, report);
   return hosts.map(({ field, name }) => {

@@ -82,7 +82,9 @@ function entryWorkload(draft: Draft, object: KubeObject): EntryWorkload | undefi
     ...annotated(object, [...ports.values()]),
   };
   if (report.invalid || address === undefined || spec.value === undefined) return undefined;
-  return { workload: addWorkload(draft, { ...facts, address }), ports };
+  const workload = addWorkload(draft, { ...facts, address });
+  draft.workloadPorts.set(workload.key, ports);
+  return { workload, ports };
 }
 
 /** What `weft run` keeps in annotations. `weft.dev/app-port`: one number, or `published=private` by comma. */

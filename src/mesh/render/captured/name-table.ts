@@ -1,7 +1,8 @@
 /** What the DNS of a captured workload knows: Istio's NameTable. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { NameTableSchema } from "../../../proto/gen/istio/networking/nds/v1/nds_pb.js";
-import { type Service, visibleTo } from "../../model/index.ts";
+import { type Service, sees } from "../../model/index.ts";
+import type { Caller } from "../compose.ts";
 import type { MeshIndex } from "../target.ts";
 import { addressesOf, type VirtualAddresses } from "./vip.ts";
 
@@ -12,12 +13,12 @@ const registry = "Kubernetes";
 
 export function nameTable(
   index: MeshIndex,
-  namespace: string,
+  caller: Pick<Caller, "namespace" | "scope">,
   vips: ReadonlyMap<string, VirtualAddresses>,
 ): NameTableInit {
   const table: Entries = {};
   for (const service of index.mesh.services) {
-    if (!visibleTo(service.visibility, namespace)) continue;
+    if (!sees(caller, service) || service.host.startsWith("*")) continue;
     if (service.headless) headless(table, index, service);
     else table[service.host] = entry(service, addressesOf(service, vips));
   }

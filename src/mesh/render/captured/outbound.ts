@@ -1,6 +1,6 @@
 /** What a captured workload's own connections meet: by address where it is TCP, by host where it is HTTP. */
 import { TrafficDirection } from "../../../proto/gen/envoy/config/core/v3/base_pb.js";
-import { isHttp, type MeshConfig, type Service, type ServicePort, visibleTo } from "../../model/index.ts";
+import { isHttp, type MeshConfig, type Service, type ServicePort, sees } from "../../model/index.ts";
 import type { Caller } from "../compose.ts";
 import { outboundFilters } from "../http-filters.ts";
 import { httpManager } from "../http-manager.ts";
@@ -28,7 +28,8 @@ export function capturedOutbound(
   caller: Caller & { readonly dual: boolean },
   vips: ReadonlyMap<string, VirtualAddresses>,
 ): CapturedOutbound {
-  const { config } = index.mesh;
+  const mesh = index.mesh.config;
+  const config = { ...mesh, outbound: caller.scope?.outbound ?? mesh.outbound };
   const { tables, uses } = capturedTables(index, caller, vips);
   const all = new Map(uses);
   const byPlace = new Map<string, ListenerInit>();
@@ -37,7 +38,7 @@ export function capturedOutbound(
     if (!byPlace.has(listener.name)) byPlace.set(listener.name, listener);
   };
   for (const service of index.mesh.services) {
-    if (!visibleTo(service.visibility, caller.namespace)) continue;
+    if (!sees(caller, service)) continue;
     for (const port of service.ports) {
       if (port.protocol === "udp") continue;
       if (service.headless) for (const l of headless(index, caller, service, port, all)) add(l);

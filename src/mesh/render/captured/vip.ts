@@ -18,7 +18,9 @@ export interface VirtualAddresses {
  * with a host that sorts before it) the same whatever other services come and go. Beyond `maxVips` hosts: none.
  */
 export function virtualAddresses(services: readonly Service[]): ReadonlyMap<string, VirtualAddresses> {
-  const hosts = services.filter((s) => !s.headless && s.addresses.length === 0).map((s) => s.host);
+  const hosts = services
+    .filter((s) => !s.headless && s.addresses.length === 0 && !s.host.startsWith("*"))
+    .map((s) => s.host);
   const taken = new Uint8Array(maxVips);
   const found = new Map<string, VirtualAddresses>();
   for (const host of hosts.sort().slice(0, maxVips)) {
