@@ -24,7 +24,7 @@ import {
   textFlag,
 } from "./flags.ts";
 import { proxyConfigRoutes } from "./proxy-config/routes.ts";
-import { check, token } from "./upkeep/routes.ts";
+import { backup, check, restore, token } from "./upkeep/routes.ts";
 
 const word = (input: string): string => input;
 const port = (brief: string) => numberFlag(brief, "PORT", 0, 65535);
@@ -293,6 +293,8 @@ export const routes = {
   capture,
   check,
   token,
+  backup,
+  restore,
   dev,
   run,
   apply,

@@ -1,6 +1,6 @@
 /** `weft check`, `weft token create`, `weft run --join` and proxy-status as a user meets them. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Finding } from "../../src/app/check/index.ts";
@@ -72,6 +72,19 @@ test("weft check: categories and marks for people, findings for programs, 0 wher
     "/apis/coordination.k8s.io/v1/namespaces/weft-system/leases",
   );
   expect(leases.items.map((l) => l.metadata.name)).toEqual(["weft-control-plane"]);
+}, 40_000);
+
+test("weft backup while it runs, weft restore where nothing runs; neither goes over what is there", async () => {
+  const made = await weft("backup", "mesh.db");
+  expect([made.status, /^mesh\.db: \d+ objects\n$/.test(made.out)]).toEqual([0, true]);
+  expect(statSync(join(dir, "mesh.db")).mode & 0o777).toBe(0o600);
+  const again = await weft("backup", "mesh.db");
+  expect([again.status, again.talk]).toEqual([64, expect.stringContaining("mesh.db exists")]);
+  const used = await weft("restore", "mesh.db", "--data-dir", join(mesh.dir, "data"));
+  expect([used.status, used.talk]).toEqual([65, expect.stringContaining("is in use by process")]);
+  const restored = await weft("restore", "mesh.db", "--data-dir", "again");
+  expect([restored.status, restored.out]).toEqual([0, made.out.replace("mesh.db", "again")]);
+  expect(existsSync(join(dir, "again", "pki", "ca.pem"))).toBe(true);
 }, 40_000);
 
 test("weft check by an account that may see little: each refusal is a finding, and the rest is looked at", async () => {

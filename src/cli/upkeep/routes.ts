@@ -1,9 +1,13 @@
 /** The commands that look after a mesh: `weft check`, `weft token`. */
 import { buildCommand, buildRouteMap } from "@stricli/core";
+import type { RestoreFlags } from "../commands/backup.ts";
 import type { CheckFlags } from "../commands/check.ts";
 import type { TokenFlags } from "../commands/token.ts";
 import type { CliContext } from "../context.ts";
-import { clientFlags, numberFlag, textFlag } from "../flags.ts";
+import { type ClientFlags, clientFlags, numberFlag, textFlag } from "../flags.ts";
+
+const file = (brief: string) =>
+  ({ parse: (input: string): string => input, brief, placeholder: "FILE" }) as const;
 
 export const check = buildCommand<CheckFlags, [], CliContext>({
   loader: async () => (await import("../commands/check.ts")).check,
@@ -16,6 +20,25 @@ export const check = buildCommand<CheckFlags, [], CliContext>({
     aliases: { n: "namespace", o: "output" },
   },
   docs: { brief: "look at control plane, store, certificates, versions, clock and ports" },
+});
+
+export const backup = buildCommand<ClientFlags, [string], CliContext>({
+  loader: async () => (await import("../commands/backup.ts")).backup,
+  parameters: {
+    flags: clientFlags,
+    positional: { kind: "tuple", parameters: [file("file to write")] },
+    aliases: { n: "namespace" },
+  },
+  docs: { brief: "copy the running API server's objects and keys into one file" },
+});
+
+export const restore = buildCommand<RestoreFlags, [string], CliContext>({
+  loader: async () => (await import("../commands/backup.ts")).restore,
+  parameters: {
+    flags: { dataDir: textFlag("data directory of the server, which must not run (default ./.weft)", "DIR") },
+    positional: { kind: "tuple", parameters: [file("what `weft backup` wrote")] },
+  },
+  docs: { brief: "make a data directory what a backup holds" },
 });
 
 const create = buildCommand<TokenFlags, [], CliContext>({

@@ -126,9 +126,11 @@ export function authorize(user: User, a: Attributes): void {
   );
 }
 
+export const isAdministrator = (user: User): boolean => user.groups.includes(ADMINISTRATORS);
+
 /** Whether the fixed policy lets a user do something. */
 export const permits = (user: User, a: Attributes): boolean =>
-  user.groups.includes(ADMINISTRATORS) || (user.account !== undefined && allowed(user.account, a));
+  isAdministrator(user) || (user.account !== undefined && allowed(user.account, a));
 
 /** The same as a list, for `kubectl auth can-i --list`. */
 export function rulesOf(user: User, namespace: string): unknown {

@@ -35,6 +35,16 @@ function once(file: string, make: () => string): string {
   return readFileSync(file, "utf8");
 }
 
+/** What makes a server the one that its clients know, in its folder `pki`. */
+export const pkiFiles: readonly string[] = ["admin-token", "ca.pem", "service-account.key"];
+
+/** Puts those of the files that are given in their place. */
+export function writePki(dataDir: string, kept: Readonly<Record<string, string>>): void {
+  const dir = join(dataDir, "pki");
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  for (const name of pkiFiles) if (kept[name] !== undefined) writePrivate(join(dir, name), kept[name]);
+}
+
 /** Loads or makes everything; `hosts` are the names and addresses that clients use. */
 export async function loadPki(dataDir: string, hosts: readonly string[], clock: Clock): Promise<Pki> {
   const dir = join(dataDir, "pki");

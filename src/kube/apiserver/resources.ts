@@ -36,6 +36,8 @@ export interface Backend {
   /** Watches that are open; `stop` ends them with the server. */
   readonly watches: Set<() => void>;
   readonly maxWatches: number;
+  /** The whole server in one file, for its administrator. */
+  readonly backup: () => Promise<Response>;
 }
 
 export interface Answer {

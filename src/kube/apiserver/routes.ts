@@ -1,5 +1,7 @@
 /** From a request to its answer: health, discovery, OpenAPI, token reviews, resources; errors become Status. */
 import { stringify } from "yaml";
+import { isAdministrator } from "./auth.ts";
+import { backupPath } from "./backup.ts";
 import { decodeBody, mediaType, readBytes } from "./body.ts";
 import type { Catalog } from "./catalog.ts";
 import {
@@ -18,7 +20,7 @@ import { V2_CONTENT_TYPE } from "./openapi-v2-protobuf.ts";
 import { parsePath } from "./path.ts";
 import { type Answer, type Backend, serveResource } from "./resources.ts";
 import { answerReview } from "./reviews.ts";
-import { badRequest, internal, methodNotAllowed, noSuchPath, StatusError } from "./status.ts";
+import { badRequest, forbidden, internal, methodNotAllowed, noSuchPath, StatusError } from "./status.ts";
 
 /** Serves one request; never throws. */
 export async function serve(backend: Backend, request: Request): Promise<Response> {
@@ -63,6 +65,11 @@ async function route(backend: Backend, request: Request, path: string, host: str
   if (path === "/version" || path === "/version/") return json(200, versionInfo);
   const user = await backend.authenticator.authenticate(request);
   const trimmed = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+  if (trimmed === backupPath) {
+    if (request.method !== "GET") throw methodNotAllowed();
+    if (!isAdministrator(user)) throw forbidden("a backup holds all secrets: it is for administrators");
+    return backend.backup();
+  }
   const resource = parsePath(backend.registry.catalog, trimmed);
   if (resource) {
     const answer = await serveResource(backend, request, resource, user);

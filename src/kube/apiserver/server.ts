@@ -5,6 +5,7 @@ import { type Clock, type Logger, type Rng, systemRng } from "../../base/index.t
 import { openStore, type Store } from "../store/index.ts";
 import type { Admission } from "./admission.ts";
 import { createAuthenticator } from "./auth.ts";
+import { storeFile, streamBackup } from "./backup.ts";
 import { Catalog } from "./catalog.ts";
 import { followDefinitions, resumeDefinitions } from "./definitions.ts";
 import { finishers } from "./finish.ts";
@@ -55,7 +56,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const host = options.host ?? "127.0.0.1";
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const store = await openStore({
-    file: join(dataDir, "store", "weft.db"),
+    file: storeFile(dataDir),
     createWorker: options.storeWorker,
     ...(options.program && { program: options.program }),
   });
@@ -92,7 +93,17 @@ async function start(options: ApiServerOptions, host: string, store: Store): Pro
   const authenticator = createAuthenticator({ registry, tokens, adminToken: pki.adminToken });
   const maxWatches = options.maxWatches ?? MAX_WATCHES;
   const history = options.historyRevisions ?? HISTORY_REVISIONS;
-  const backend: Backend = { registry, authenticator, tokens, clock, log, watches: new Set(), maxWatches };
+  const backup = () => streamBackup(store, dataDir);
+  const backend: Backend = {
+    registry,
+    authenticator,
+    tokens,
+    clock,
+    log,
+    watches: new Set(),
+    maxWatches,
+    backup,
+  };
 
   const server = Bun.serve({
     hostname: host,

@@ -152,6 +152,7 @@ export function createKubeClient(config: KubeConfig, options: KubeClientOptions)
     watch: (ref, o) => runWatch(transport, options.clock, ref, o),
     tokenRequest: (namespace, account, o) => tokenRequest(transport, namespace, account, o),
     tokenReview: (token, audiences) => tokenReview(transport, token, audiences),
+    download: (path) => transport.stream({ method: "GET", path }),
     raw: (path, o = {}) => transport.json({ method: o.method ?? "GET", path, body: o.body, ...call(o) }),
   };
   return client;

@@ -154,5 +154,7 @@ export interface KubeClient {
   ): Promise<{ token: string; expiresAtMs: number }>;
   tokenReview(token: string, audiences: readonly string[]): Promise<TokenReviewResult>;
   /** Any path, for discovery and version; the parsed JSON. */
+  /** The body of a GET as it comes, whatever it is. */
+  download(path: string): Promise<ReadableStream<Uint8Array>>;
   raw<T = unknown>(path: string, options?: CallOptions & { method?: string; body?: unknown }): Promise<T>;
 }

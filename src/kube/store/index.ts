@@ -1,3 +1,4 @@
+export { checkBackup, type Kept, type Restored, restoreBackup, sealBackup } from "./backup.ts";
 export { openLocalStore, openStore } from "./client.ts";
 export {
   type Change,

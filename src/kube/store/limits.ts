@@ -8,5 +8,7 @@ export const MAX_VALUE_BYTES = 3 * 1024 * 1024;
 export const COMPACT_SLICE = 1_000;
 /** Writes of one transaction. */
 export const MAX_TRANSACTION = 128;
+/** Revisions between a backup's last and the first after it was restored: more than anybody can have seen meanwhile. */
+export const RESTORE_GAP = 1_000_000_000;
 /** A page of a list. */
 export const MAX_PAGE = 100_000;
