@@ -24,6 +24,7 @@ export function whyText(why: Why, request: WhyRequest, style: Style): string {
   if (e.route)
     step("route", `${e.route.name || e.route.index}: ${e.route.match.join(", ") || "anything"}`, e.route);
   outcome(e, why, step);
+  for (const { what, owner } of why.effects) step("besides", what, { owner });
   for (const r of why.receptions
     .filter((r) => r.mtls.origin.object !== "" || r.mtls.mode !== "permissive")
     .slice(0, 1))

@@ -24,6 +24,7 @@ import {
   CorsSchema,
 } from "../../src/proto/gen/envoy/extensions/filters/http/cors/v3/cors_pb.js";
 import { HTTPFaultSchema } from "../../src/proto/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js";
+import { LocalRateLimitSchema } from "../../src/proto/gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.js";
 import { ConfigSchema as SetFilterStateSchema } from "../../src/proto/gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js";
 import { HttpInspectorSchema } from "../../src/proto/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js";
 import { PreviousHostsPredicateSchema } from "../../src/proto/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js";
@@ -34,6 +35,7 @@ import { extensionRegistry, resourceSchema } from "../../src/proxy/compile/index
 /** What Weft's proxy reads, and what only Envoy is told. */
 const registry = createRegistry(
   extensionRegistry,
+  LocalRateLimitSchema,
   CorsPolicySchema,
   CorsSchema,
   HTTPFaultSchema,

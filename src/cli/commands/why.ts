@@ -60,6 +60,7 @@ function answer(why: Why): unknown {
     source: { workload: key, address, serviceAccount },
     ...why.explanation,
     receptions: why.receptions,
+    effects: why.effects,
     notes: why.notes,
   };
 }
@@ -94,6 +95,7 @@ const kinds = [
   refs.serviceProfile,
   refs.serviceEntry,
   refs.sidecar,
+  refs.rateLimit,
 ];
 
 /** Everything that translation reads; kinds that the server does not have are none. */

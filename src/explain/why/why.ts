@@ -12,6 +12,7 @@ import {
 } from "../../mesh/translate/index.ts";
 import { type CompiledResource, compileAny, describeProblems } from "../../proxy/compile/index.ts";
 import { type Explanation, explain, tablesOf } from "../../proxy/explain/index.ts";
+import { type Effect, effectsOf } from "./effects.ts";
 
 export interface WhyRequest {
   /** Workload or service, `NAME` or `NAME.NAMESPACE`. */
@@ -37,6 +38,8 @@ export interface Why {
   readonly source: Workload;
   readonly explanation: Explanation;
   readonly receptions: readonly Reception[];
+  /** What the deciding rule and policies do besides. */
+  readonly effects: readonly Effect[];
   /** Messages of the objects that take part. */
   readonly notes: readonly { readonly object: string; readonly field: string; readonly message: string }[];
 }
@@ -73,7 +76,16 @@ export function whyOf(
     const concerning = fields === undefined ? [] : s.messages.filter((m) => concerns(m.field, fields));
     return concerning.map(({ field, message }) => ({ object, field, message }));
   });
-  return { ok: true, why: { source, explanation, receptions: receptions(mesh, explanation), notes } };
+  return {
+    ok: true,
+    why: {
+      source,
+      explanation,
+      receptions: receptions(mesh, explanation),
+      effects: effectsOf(mesh, explanation),
+      notes,
+    },
+  };
 }
 
 /** A workload of that name, else the first (by key) that carries the service's selector label or serves it. */

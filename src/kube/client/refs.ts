@@ -32,5 +32,6 @@ export const refs = {
   sidecar: of("networking.istio.io", "v1", "Sidecar", "sidecars"),
   workloadEntry: of("networking.istio.io", "v1", "WorkloadEntry", "workloadentries"),
   peerAuthentication: of("security.istio.io", "v1", "PeerAuthentication", "peerauthentications"),
+  rateLimit: of("weft.dev", "v1alpha1", "RateLimit", "ratelimits"),
   serviceProfile: of("linkerd.io", "v1alpha2", "ServiceProfile", "serviceprofiles"),
 } as const satisfies Readonly<Record<string, KindRef>>;

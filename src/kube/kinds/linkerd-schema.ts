@@ -33,7 +33,7 @@ const responseClasses = array(
 );
 
 /** Linkerd's has none: Weft writes the one that Istio's kinds have. */
-const profileStatus = object(
+export const ruleStatus = object(
   {
     observedGeneration: integer(0),
     conditions: array(
@@ -95,5 +95,5 @@ export const serviceProfileSchema: Schema = object({
     [],
     "Routes of a service, with what is a failure, what may be retried and how long it may take.",
   ),
-  status: profileStatus,
+  status: ruleStatus,
 });

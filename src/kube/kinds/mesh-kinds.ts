@@ -4,6 +4,7 @@ import { type IstioKind, istioSchema } from "./istio-schema.ts";
 import { type Kind, makeKind } from "./kind.ts";
 import { serviceProfileSchema } from "./linkerd-schema.ts";
 import { shapeSchema } from "./shapes.ts";
+import { rateLimitSchema } from "./weft-schema.ts";
 
 const notYet = (kind: string): string => `${kind} is stored and validated, but has no effect yet`;
 
@@ -234,4 +235,25 @@ const smiKinds: readonly Kind[] = [
   shaped("smi", "specs.smi-spec.io", "TCPRoute", "tcproutes", ["v1alpha4"], { shortNames: ["tr"] }),
 ];
 
-export const meshKinds: readonly Kind[] = [...istioKinds, ...linkerdKinds, ...gatewayKinds, ...smiKinds];
+const weftKinds: readonly Kind[] = [
+  makeKind({
+    group: "weft.dev",
+    versions: ["v1alpha1"],
+    kind: "RateLimit",
+    plural: "ratelimits",
+    shortNames: [],
+    statusSubresource: true,
+    generation: true,
+    custom: true,
+    columns: [pathColumn("Host", ".spec.host")],
+    schema: () => Promise.resolve(rateLimitSchema),
+  }),
+];
+
+export const meshKinds: readonly Kind[] = [
+  ...weftKinds,
+  ...istioKinds,
+  ...linkerdKinds,
+  ...gatewayKinds,
+  ...smiKinds,
+];

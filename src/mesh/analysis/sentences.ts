@@ -1,4 +1,5 @@
 /** The model in words, by the object that caused it. */
+
 import type {
   ConnectionPool,
   Destination,
@@ -10,6 +11,7 @@ import type {
   RouteRule,
   TrafficPolicy,
 } from "../model/index.ts";
+import { policyEffects, ruleEffects } from "./effects.ts";
 
 /** `object`: `VirtualService/default/reviews-route`. Empty: nothing of it acts. */
 export function sentencesFor(mesh: Mesh, object: string): readonly string[] {
@@ -30,8 +32,17 @@ export function sentencesFor(mesh: Mesh, object: string): readonly string[] {
           ...policyWords(`calls to subset ${s.name} of ${p.host}`, s.policy, from),
         ]),
     ]),
+    ...mesh.rateLimits.filter((l) => from(l.origin)).flatMap(rateLimitWords),
     ...mtlsWords(mesh, from),
   ];
+}
+
+function rateLimitWords({ host, rules }: Mesh["rateLimits"][number]): readonly string[] {
+  return rules.map((r) => {
+    const which =
+      r.matches.length === 0 ? "requests" : `requests with ${r.matches.map(matchWords).join(", or with ")}`;
+    return `each instance of ${host} takes ${r.requests} ${which} in ${r.perMs} ms, ${r.burst} at once`;
+  });
 }
 
 function labels(map: Readonly<Record<string, string>>): string {
@@ -50,7 +61,13 @@ function serviceWords(s: Mesh["services"][number]): string {
 }
 
 function ruleWords(routes: HostRoutes, rule: RouteRule): string {
-  return `${when(rule)} to ${routes.host} ${action(rule)}${limits(rule)}`;
+  return `${when(rule)} to ${routes.host} ${action(rule)}${limits(rule)}${besides(rule)}`;
+}
+
+function besides(rule: RouteRule): string {
+  return ruleEffects(rule)
+    .map((what) => `; ${what}`)
+    .join("");
 }
 
 function profileWords(routes: HostRoutes, rule: RouteRule): string {
@@ -102,7 +119,9 @@ function limits(rule: RouteRule): string {
 
 function policyWords(subject: string, policy: TrafficPolicy, from: (o: Origin) => boolean): string[] {
   const { pool, outlier, balancing, security } = policy;
+  const more = [balancing, policy.locality, policy.retryBudget].some((p) => p && from(p.origin));
   return [
+    ...(more ? policyEffects(policy).map((what) => `${subject}: ${what}`) : []),
     ...(pool && from(pool.origin) ? [`${subject}: ${poolWords(pool)}`] : []),
     ...(outlier && from(outlier.origin) ? [`${subject}: ${outlierWords(outlier)}`] : []),
     ...(balancing && from(balancing.origin) ? [`${subject} are balanced by ${balancing.kind}`] : []),

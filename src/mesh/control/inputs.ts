@@ -38,6 +38,7 @@ const meshKinds: readonly { ref: KindRef; what: "config" | "endpoints"; fieldSel
   { ref: refs.destinationRule, what: "config" },
   { ref: refs.serviceEntry, what: "config" },
   { ref: refs.sidecar, what: "config" },
+  { ref: refs.rateLimit, what: "config" },
   { ref: refs.peerAuthentication, what: "config" },
   { ref: refs.serviceProfile, what: "config" },
   // MeshConfig only: a cluster has thousands of others.

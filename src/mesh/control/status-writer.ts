@@ -36,6 +36,7 @@ const writable: ReadonlyMap<string, KindRef> = new Map(
     refs.serviceProfile,
     refs.serviceEntry,
     refs.sidecar,
+    refs.rateLimit,
     refs.service,
   ].map((ref) => [ref.kind, ref]),
 );

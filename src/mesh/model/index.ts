@@ -27,6 +27,7 @@ export type {
   UpstreamSecurity,
   Warmup,
 } from "./policy.ts";
+export type { RateLimit, RateLimitRule } from "./rate-limit.ts";
 export { type ObjectRef, type Origin, refName, type Visibility, visibleTo } from "./ref.ts";
 export {
   type CorsPolicy,

@@ -1,6 +1,7 @@
 /** The whole: what every proxy's configuration is derived from. Frozen once built, lists sorted. */
 import type { MeshConfig } from "./config.ts";
 import type { DestinationPolicy } from "./policy.ts";
+import type { RateLimit } from "./rate-limit.ts";
 import type { HostRoutes } from "./route.ts";
 import type { SidecarScope } from "./scope.ts";
 import type { Service, Workload } from "./service.ts";
@@ -17,6 +18,7 @@ export interface Mesh {
   readonly profiles: readonly HostRoutes[];
   /** Of several that a caller sees the first in the list decides. */
   readonly policies: readonly DestinationPolicy[];
+  readonly rateLimits: readonly RateLimit[];
   /** Of several for one workload the first in the list decides. */
   readonly scopes: readonly SidecarScope[];
 }

@@ -4,6 +4,7 @@ import {
   mtlsFor,
   type Origin,
   type Protocol,
+  type RateLimitRule,
   type Service,
   type Workload,
 } from "../model/index.ts";
@@ -21,6 +22,8 @@ export interface InboundPort {
   readonly serverNames: readonly string[];
   /** The first service by host; metrics name it. */
   readonly service: Service;
+  /** Of the services that lead to it, the first service's first. */
+  readonly limits: readonly RateLimitRule[];
   readonly origin: Origin;
 }
 
@@ -47,8 +50,13 @@ export function inboundPorts(index: MeshIndex, workload: Workload): readonly Inb
       service,
       origin: service.origin,
       ...known,
+      limits: [...(known?.limits ?? []), ...limitsOf(index, service)],
       serverNames: [...new Set([...(known?.serverNames ?? []), ...names])],
     });
   }
   return [...ports.values()].sort((a, b) => a.port - b.port);
+}
+
+function limitsOf({ mesh }: MeshIndex, { host }: Service): readonly RateLimitRule[] {
+  return mesh.rateLimits.filter((l) => l.host === host).flatMap((l) => l.rules);
 }

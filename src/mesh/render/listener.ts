@@ -15,6 +15,7 @@ import { outboundFilters } from "./http-filters.ts";
 import { accessLogs, httpManager } from "./http-manager.ts";
 import type { InboundPort } from "./inbound.ts";
 import { forwardPort, forwardRoutes, inboundCluster } from "./names.ts";
+import { limitedRoutes, limitFilters } from "./rate-limit.ts";
 import { retryPolicy } from "./retry.ts";
 import { downstreamTls, meshAlpn } from "./tls.ts";
 import type { ProxyNode } from "./types.ts";
@@ -143,6 +144,7 @@ export function inboundFilter(
   return httpManager(config, {
     statPrefix,
     forwardProxy: false,
+    filters: limitFilters(port.limits, node.kind),
     routes: {
       case: "routeConfig",
       value: {
@@ -152,7 +154,7 @@ export function inboundFilter(
           {
             name: `inbound|http|${port.port}`,
             domains: ["*"],
-            routes: [inboundRoute(cluster, port)],
+            routes: limitedRoutes(inboundRoute(cluster, port), port.limits, node.kind),
           },
         ],
       },

@@ -5,6 +5,7 @@ import type {
   MeshConfig,
   MtlsMode,
   MtlsRule,
+  RateLimit,
   Scopes,
   Service,
   SidecarScope,
@@ -49,6 +50,7 @@ export interface Draft {
   /** VirtualServices that some other delegates to. */
   readonly delegated: Set<KubeObject>;
   readonly scopes: SidecarScope[];
+  readonly rateLimits: RateLimit[];
   /** Ports of WorkloadEntries by name, by key of the workload. */
   readonly workloadPorts: Map<string, ReadonlyMap<string, number>>;
   /** Where an object says nothing; from MeshConfig. */

@@ -22,5 +22,9 @@ export const maxDurationMs = 2 ** 31 - 1;
 export const maxRingSize = 8_388_608;
 /** Envoy's largest Maglev table. */
 export const maxMaglevSize = 5_000_011;
+/** Envoy's smallest fill_interval. */
+export const minRateLimitMs = 50;
+/** Tokens of a bucket: Envoy's are 32 bits. */
+export const maxRateLimitTokens = 2 ** 32 - 1;
 /** Largest weight, and the sum of a rule's: Envoy's total_weight is 32 bits. */
 export const maxWeight = 2 ** 32 - 1;

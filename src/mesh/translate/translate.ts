@@ -5,6 +5,7 @@ import type { Draft } from "./draft.ts";
 import { defaultConfig, processMeshConfig } from "./mesh-config.ts";
 import type { TranslateOptions } from "./options.ts";
 import { processPeerAuthentications } from "./peer-authentication.ts";
+import { processRateLimits } from "./rate-limit.ts";
 import { processServiceEntries } from "./service-entries.ts";
 import { processServiceProfiles } from "./service-profile.ts";
 import { processServices } from "./services.ts";
@@ -29,6 +30,7 @@ const processors: readonly ((draft: Draft) => void)[] = [
   processVirtualServices,
   processServiceProfiles,
   processSidecars,
+  processRateLimits,
 ];
 
 function newDraft(snapshot: KubeSnapshot, options: TranslateOptions): Draft {
@@ -45,6 +47,7 @@ function newDraft(snapshot: KubeSnapshot, options: TranslateOptions): Draft {
     profiles: [],
     delegated: new Set(),
     scopes: [],
+    rateLimits: [],
     workloadPorts: new Map(),
     exportTo: { service: [], virtualService: [], destinationRule: [] },
     reports: new Map(),
@@ -79,6 +82,7 @@ function finish(draft: Draft): Mesh {
     profiles: draft.profiles,
     policies: draft.policies,
     scopes: draft.scopes,
+    rateLimits: draft.rateLimits,
   };
 }
 
