@@ -30,6 +30,7 @@ import {
   type MadeTarget,
   type RenderedTarget,
   rebound,
+  rulesOf,
   sameIngredients,
   sameItems,
   sameTable,
@@ -351,7 +352,7 @@ const nobodyAsked = { mode: "strict", origin: { object: "" } } as const;
 function ownIngredients(index: MeshIndex, node: ProxyNode): readonly unknown[] {
   const workload = workloadOf(index, node);
   const served = workload === undefined ? [] : (index.served().get(workload.key) ?? []);
-  return [index.mesh.config, workload, ...served.flatMap((s) => [s.service, s.port, s.endpoint])];
+  return [...rulesOf(index.mesh), workload, ...served.flatMap((s) => [s.service, s.port, s.endpoint])];
 }
 
 function renderOwn(

@@ -16,6 +16,10 @@ interface World {
   readonly strict: boolean;
   readonly timeout: number;
   readonly breaker: number;
+  /** Requests a second to service a; 0: no such object. */
+  readonly limit: number;
+  /** The namespace's proxies know service a only. */
+  readonly scoped: boolean;
 }
 
 const object = (
@@ -46,6 +50,21 @@ function objectsOf(world: World): readonly KubeObject[] {
         ),
       ),
     ),
+    ...(world.limit === 0
+      ? []
+      : [
+          object("weft.dev/v1alpha1", "RateLimit", "l", {
+            host: "a",
+            limits: [{ requests: world.limit, per: "1s" }],
+          }),
+        ]),
+    ...(world.scoped
+      ? [
+          object("networking.istio.io/v1", "Sidecar", "s", {
+            egress: [{ hosts: ["./a.default.svc.cluster.local"] }],
+          }),
+        ]
+      : []),
     object("security.istio.io/v1", "PeerAuthentication", "p", {
       mtls: { mode: world.strict ? "STRICT" : "PERMISSIVE" },
     }),
@@ -87,6 +106,8 @@ const world: fc.Arbitrary<World> = fc.record({
   strict: fc.boolean(),
   timeout: fc.constantFrom(1, 2),
   breaker: fc.constantFrom(7, 8),
+  limit: fc.constantFrom(0, 0, 5, 6),
+  scoped: fc.constantFrom(false, false, true),
 });
 
 test("any row of changes, by the long way and the short one", () => {
@@ -119,7 +140,7 @@ test("nothing that equals what was is made anew", () => {
       a: [{ n: 0, ready: true, version: "v1", sidecar: true }],
       b: [{ n: 0, ready: true, version: "v1", sidecar: true }],
     },
-    ...{ ports: [80], strict: false, timeout: 1, breaker: 7 },
+    ...{ ports: [80], strict: false, timeout: 1, breaker: 7, limit: 0, scoped: false },
   };
   const of = (state: World): Mesh => translate(buildSnapshot(objectsOf(state))).mesh;
   const first = of(world);

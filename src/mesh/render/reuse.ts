@@ -5,11 +5,17 @@ import { peerFields } from "./envoy.ts";
 import type { MeshIndex, TargetQuestion } from "./target.ts";
 import type { ProxyNode, RenderedResource } from "./types.ts";
 
-/** True where all but services and workloads are the same objects. */
-function sameRules(a: Mesh, b: Mesh): boolean {
-  const keys = Object.keys(b) as (keyof Mesh)[];
-  return keys.every((k) => k === "services" || k === "workloads" || a[k] === b[k]);
+/** All of a mesh but services and workloads: what those who are not sure what they read compare. */
+export function rulesOf(mesh: Mesh): readonly unknown[] {
+  const known = rules.get(mesh);
+  if (known !== undefined) return known;
+  const keys = (Object.keys(mesh) as (keyof Mesh)[]).sort();
+  const found = keys.filter((k) => k !== "services" && k !== "workloads").map((k) => mesh[k]);
+  rules.set(mesh, found);
+  return found;
 }
+
+const rules = new WeakMap<Mesh, readonly unknown[]>();
 
 /** The same but for endpoints. */
 function sameShape(a: Service, b: Service): boolean {
@@ -25,7 +31,7 @@ const shapeOf = (service: Service): unknown => ({
 export function sameTable(before: MeshIndex, now: MeshIndex, kind: ProxyNode["kind"]): boolean {
   const [a, b] = [before.mesh, now.mesh];
   if (a === b) return true;
-  if (!sameRules(a, b) || a.services.length !== b.services.length) return false;
+  if (!sameItems(rulesOf(a), rulesOf(b)) || a.services.length !== b.services.length) return false;
   return b.services.every((service, i) => {
     const old = a.services[i]!;
     if (!sameShape(old, service)) return false;
