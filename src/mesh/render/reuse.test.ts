@@ -12,6 +12,8 @@ interface World {
     string,
     readonly { n: number; ready: boolean; version: string; sidecar: boolean }[]
   >;
+  /** Addresses of a service of EndpointSlices: whether each is ready. */
+  readonly slice: readonly boolean[];
   readonly ports: readonly number[];
   readonly strict: boolean;
   readonly timeout: number;
@@ -50,6 +52,21 @@ function objectsOf(world: World): readonly KubeObject[] {
         ),
       ),
     ),
+    object("v1", "Service", "sliced", { ports: [{ name: "http", port: 80 }] }),
+    {
+      ...object(
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        "sliced",
+        {},
+        {
+          labels: { "kubernetes.io/service-name": "sliced" },
+        },
+      ),
+      addressType: "IPv4",
+      ports: [{ name: "http", port: 8080 }],
+      endpoints: world.slice.map((ready, i) => ({ addresses: [`10.0.0.${i + 1}`], conditions: { ready } })),
+    } as KubeObject,
     ...(world.limit === 0
       ? []
       : [
@@ -102,6 +119,7 @@ const instance = fc.record({
 const instances = fc.uniqueArray(instance, { selector: (i) => i.n, maxLength: 3 });
 const world: fc.Arbitrary<World> = fc.record({
   services: fc.dictionary(fc.constantFrom("a", "b", "c"), instances, { maxKeys: 3 }),
+  slice: fc.array(fc.boolean(), { maxLength: 2 }),
   ports: fc.constantFrom([80], [80], [80, 9080]),
   strict: fc.boolean(),
   timeout: fc.constantFrom(1, 2),
@@ -120,7 +138,10 @@ test("any row of changes, by the long way and the short one", () => {
         let last: World | undefined;
         for (const [next, how] of steps) {
           // Only endpoints change: what the short way is for.
-          const state = how === "part" && last !== undefined ? { ...last, services: next.services } : next;
+          const state =
+            how === "part" && last !== undefined
+              ? { ...last, services: next.services, slice: next.slice }
+              : next;
           last = state;
           const snapshot = buildSnapshot(objectsOf(state));
           const short = how === "part" && mesh !== undefined;
@@ -140,7 +161,7 @@ test("nothing that equals what was is made anew", () => {
       a: [{ n: 0, ready: true, version: "v1", sidecar: true }],
       b: [{ n: 0, ready: true, version: "v1", sidecar: true }],
     },
-    ...{ ports: [80], strict: false, timeout: 1, breaker: 7, limit: 0, scoped: false },
+    ...{ slice: [], ports: [80], strict: false, timeout: 1, breaker: 7, limit: 0, scoped: false },
   };
   const of = (state: World): Mesh => translate(buildSnapshot(objectsOf(state))).mesh;
   const first = of(world);
