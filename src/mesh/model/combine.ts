@@ -3,20 +3,28 @@ import type { HeaderMatch, QueryMatch, RequestMatch, StringMatch } from "./match
 
 type Condition = HeaderMatch["match"];
 
-/** Both conditions; an empty list means every request. */
-export function bothMatch(a: readonly RequestMatch[], b: readonly RequestMatch[]): readonly RequestMatch[] {
+/** Both conditions; an empty list means every request, undefined none. */
+export function bothMatch(
+  a: readonly RequestMatch[],
+  b: readonly RequestMatch[],
+): readonly RequestMatch[] | undefined {
   if (a.length === 0) return b;
   if (b.length === 0) return a;
-  return a.flatMap((x) => b.map((y) => conjunction(x, y)));
+  const both = a.flatMap((x) => b.flatMap((y) => conjunction(x, y) ?? []));
+  return both.length > 0 ? both : undefined;
 }
 
-function conjunction(a: RequestMatch, b: RequestMatch): RequestMatch {
-  const paths: StringMatch[] = [];
-  for (const m of [a, b]) paths.push(...(m.path ? [m.path] : []), ...m.morePaths);
-  const [path, ...morePaths] = paths;
-  const { path: _, ...rest } = a;
+/** Undefined where they ask for different callers or ports. */
+function conjunction(a: RequestMatch, b: RequestMatch): RequestMatch | undefined {
   const port = a.port ?? b.port;
   const sourceNamespace = a.sourceNamespace ?? b.sourceNamespace;
+  const differ =
+    port !== (b.port ?? port) ||
+    sourceNamespace !== (b.sourceNamespace ?? sourceNamespace) ||
+    Object.entries(b.sourceLabels).some(([k, v]) => (a.sourceLabels[k] ?? v) !== v);
+  if (differ) return undefined;
+  const [path, ...morePaths] = [...pathsOf(a, false), ...pathsOf(b, a.path !== undefined)];
+  const { path: _, ...rest } = a;
   return {
     ...rest,
     ...(path && { path }),
@@ -28,6 +36,19 @@ function conjunction(a: RequestMatch, b: RequestMatch): RequestMatch {
     ...(port !== undefined && { port }),
     ...(sourceNamespace !== undefined && { sourceNamespace }),
   };
+}
+
+/** `behind`: another path goes first, whose way with capitals is not this one's. */
+function pathsOf({ path, morePaths, ignorePathCase }: RequestMatch, behind: boolean): readonly StringMatch[] {
+  if (path === undefined) return morePaths;
+  return [behind && ignorePathCase ? folded(path) : path, ...morePaths];
+}
+
+/** The same without regard to capitals, which only an expression can say of itself. */
+function folded({ kind, value }: StringMatch): StringMatch {
+  const quoted = value.replace(/[\\^$.|?*+()[\]{}]/g, "\\$&");
+  if (kind === "regex") return { kind, value: `(?i)(?:${value})` };
+  return { kind: "regex", value: kind === "prefix" ? `(?i)${quoted}.*` : `(?i)${quoted}` };
 }
 
 /** True where each request that meets `b` surely meets `a`. */

@@ -1,5 +1,6 @@
 /** What a proxy is told of. */
 import { carries, hostMatches } from "./lookup.ts";
+import type { ConnectionPool } from "./policy.ts";
 import { type Origin, visibleTo } from "./ref.ts";
 import type { Service } from "./service.ts";
 
@@ -11,6 +12,8 @@ export interface SidecarScope {
   readonly hosts?: readonly { readonly namespace: string; readonly host: string }[];
   /** Absent: the mesh's. */
   readonly outbound?: "allow-any" | "registry-only";
+  /** Limits before the workload's application. */
+  readonly inbound?: ConnectionPool;
   readonly origin: Origin;
 }
 

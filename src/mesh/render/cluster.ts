@@ -200,22 +200,25 @@ export function appCluster(
     readonly name: string;
     readonly namespace: string;
     readonly origin: Target["origin"];
+    /** Absent: none. */
+    readonly pool?: ConnectionPool;
   },
 ): ClusterInit {
   const name = inboundCluster(port);
-  const { host, name: service, namespace, origin } = target;
+  const { host, name: service, namespace, origin, pool } = target;
   return {
     name,
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.STATIC },
-    connectTimeout: duration(config.connectTimeoutMs),
+    connectTimeout: duration(pool?.connectTimeoutMs ?? config.connectTimeoutMs),
+    ...upstreamOptions(pool, "weft"),
     // The application's own queue is the limit: a proxy beside it that refuses would hide it.
     circuitBreakers: {
       thresholds: [
         {
-          maxConnections: unlimited,
-          maxPendingRequests: unlimited,
-          maxRequests: unlimited,
-          maxRetries: unlimited,
+          maxConnections: pool?.maxConnections ?? unlimited,
+          maxPendingRequests: pool?.maxPendingRequests ?? unlimited,
+          maxRequests: pool?.maxRequests ?? unlimited,
+          maxRetries: pool?.maxRetries ?? unlimited,
         },
       ],
     },

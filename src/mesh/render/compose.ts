@@ -45,7 +45,7 @@ export function rulesFor(
   const refinements = profile?.rules ?? [];
   const routed = routes !== undefined;
   return own.flatMap((rule) => [
-    ...(rule.action.kind === "forward" ? refinements.map((p) => refine(rule, p, routed)) : []),
+    ...(rule.action.kind === "forward" ? refinements.flatMap((p) => refine(rule, p, routed) ?? []) : []),
     rule,
   ]);
 }
@@ -62,13 +62,15 @@ function defaultRule(host: string, origin: Origin): RouteRule {
 }
 
 /** Both conditions; the rule's destinations; the profile's limits where the rule is silent. */
-function refine(rule: RouteRule, profile: RouteRule, routed: boolean): ComposedRule {
+function refine(rule: RouteRule, profile: RouteRule, routed: boolean): ComposedRule | undefined {
+  const matches = bothMatch(rule.matches, profile.matches);
+  if (matches === undefined) return undefined;
   const timeoutMs = rule.timeoutMs ?? profile.timeoutMs;
   const retries = rule.retries ?? profile.retries;
   return {
     ...rule,
     name: routed && rule.name !== "" ? `${rule.name}/${profile.name}` : profile.name,
-    matches: bothMatch(rule.matches, profile.matches),
+    matches,
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(retries !== undefined && { retries }),
     origin: routed ? rule.origin : profile.origin,

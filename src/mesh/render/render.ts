@@ -384,12 +384,14 @@ function renderOwn(
       ? [meshListener(node, workload.meshPort, ports, config)]
       : []),
   ];
+  const pool = scopeFor(index.mesh.scopes, node, config.rootNamespace)?.inbound;
   const clusters = ports.map((p) =>
     appCluster(p.port, p.appPort, config, {
       host: p.service.host,
       name: p.service.name,
       namespace: p.service.namespace,
       origin: p.origin,
+      ...(pool && { pool }),
     }),
   );
   if (captured !== undefined) clusters.push(inboundPassthroughCluster(config));

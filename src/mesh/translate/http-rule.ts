@@ -199,6 +199,13 @@ function delegate(
     const { rules } = parseHttpRule(context.draft, item, target.namespace, true);
     return rules.flatMap((rule) => {
       const both = bothMatch(matches, rule.matches);
+      if (both === undefined) {
+        place.warn({
+          code: "never-matches",
+          message: `no request meets both this rule and ${rule.origin.object} ${rule.origin.field}`,
+        });
+        return [];
+      }
       const taken = inherited.filter(([key]) => !item.at(key).present && !item.at(`${key}s`).present);
       return {
         ...rule,

@@ -5,12 +5,17 @@ import {
   maxConditionAlternatives,
   maxConditionDepth,
   maxDurationMs,
+  maxMaglevSize,
   maxProfileRegexLength,
+  maxRateLimitTokens,
   maxResponseBytes,
   maxRetryAttempts,
+  maxRingSize,
   maxWeight,
   maxWorkloadWeight,
+  minRateLimitMs,
 } from "./limits.ts";
+import { maxRulesCompared } from "./reach.ts";
 
 /** True where the object is refused. */
 function refused(apiVersion: string, kind: string, spec: unknown): boolean {
@@ -30,6 +35,13 @@ const list = (n: number, value: unknown): unknown[] => Array.from({ length: n },
 
 /** `n` levels, the innermost being `value`. */
 const nested = (n: number, value: unknown): unknown => (n <= 1 ? value : { not: nested(n - 1, value) });
+
+const hashed = (more: object): unknown => ({
+  host: "a",
+  trafficPolicy: { loadBalancer: { consistentHash: { useSourceIp: true, ...more } } },
+});
+const limited = (more: object): unknown => ({ host: "a", limits: [{ requests: 1, per: "1s", ...more }] });
+const weft = "weft.dev/v1alpha1";
 
 const limits: readonly [string, number, (n: number) => boolean][] = [
   [
@@ -52,6 +64,18 @@ const limits: readonly [string, number, (n: number) => boolean][] = [
     maxWeight,
     (weight) => refused(istio, "VirtualService", rule({ route: [{ destination: { host: "a" }, weight }] })),
   ],
+  [
+    "a hash ring",
+    maxRingSize,
+    (n) => refused(istio, "DestinationRule", hashed({ ringHash: { minimumRingSize: n } })),
+  ],
+  [
+    "a Maglev table",
+    maxMaglevSize,
+    (n) => refused(istio, "DestinationRule", hashed({ maglev: { tableSize: n } })),
+  ],
+  ["a rate's requests", maxRateLimitTokens, (requests) => refused(weft, "RateLimit", limited({ requests }))],
+  ["a rate's burst", maxRateLimitTokens, (burst) => refused(weft, "RateLimit", limited({ burst }))],
   [
     "a workload's weight",
     maxWorkloadWeight,
@@ -104,4 +128,25 @@ test("conditions that multiply are cut off before they are unfolded", () => {
   const any = { any: list(10, { method: "GET" }) };
   const all = { all: list(30, any) };
   expect(refused("linkerd.io/v1alpha2", "ServiceProfile", profile(all))).toBe(true);
+});
+
+test(`a rate's time: ${minRateLimitMs} ms`, () => {
+  expect(refused(weft, "RateLimit", limited({ per: `${minRateLimitMs}ms` }))).toBe(false);
+  expect(refused(weft, "RateLimit", limited({ per: `${minRateLimitMs - 1}ms` }))).toBe(true);
+});
+
+test(`rules are held against the first ${maxRulesCompared} before them`, () => {
+  const to = { route: [{ destination: { host: "a" } }], timeout: "1s" };
+  const at = (path: string): object => ({ match: [{ uri: { prefix: path } }], ...to });
+  /** Whether the last of `n` other rules and a wide one is said to be out of reach. */
+  const said = (n: number): boolean => {
+    const others = Array.from({ length: n }, (_, i) => at(`/${i}/`));
+    const spec = { hosts: ["a"], http: [...others, at("/wide"), at("/wide/x")] };
+    const metadata = { name: "x", namespace: "default" };
+    const object = { apiVersion: istio, kind: "VirtualService", metadata, spec } as KubeObject;
+    const status = translate(buildSnapshot([object])).statuses.find((s) => s.ref.name === "x")!;
+    return status.messages.some((m) => m.code === "unreachable");
+  };
+  expect(said(maxRulesCompared - 1)).toBe(true);
+  expect(said(maxRulesCompared)).toBe(false);
 });

@@ -3,6 +3,7 @@ import type { SidecarScope } from "../model/index.ts";
 import { type Draft, reportOf, rootField } from "./draft.ts";
 import type { Field } from "./field.ts";
 import { type KubeObject, namespaceOf, objectsOf, oldestFirst } from "./snapshot.ts";
+import { parsePool } from "./traffic-policy.ts";
 
 /** Of two for the same workloads the older holds. */
 export function processSidecars(draft: Draft): void {
@@ -28,9 +29,8 @@ export function processSidecars(draft: Draft): void {
 function readSidecar(draft: Draft, object: KubeObject): SidecarScope | undefined {
   const report = reportOf(draft, object);
   const spec = rootField(object, report).at("spec").object();
-  spec.rest(["workloadSelector", "egress", "outboundTrafficPolicy"], {
+  spec.rest(["workloadSelector", "egress", "outboundTrafficPolicy", "inboundConnectionPool"], {
     ingress: "listeners of one's own are not in effect yet: the ports of the services are served",
-    inboundConnectionPool: "limits before the application are not in effect yet",
   });
   const namespace = namespaceOf(object);
   const selector: Record<string, string> = {};
@@ -53,12 +53,14 @@ function readSidecar(draft: Draft, object: KubeObject): SidecarScope | undefined
       .items()
       .flatMap((field) => parseHost(field, namespace) ?? []);
   });
+  const inbound = parsePool(spec.at("inboundConnectionPool"));
   if (report.invalid) return undefined;
   return {
     namespace,
     ...(Object.keys(selector).length > 0 && { selector }),
     ...(egress.length > 0 && { hosts }),
     ...(mode !== undefined && { outbound: mode === "ALLOW_ANY" ? "allow-any" : "registry-only" }),
+    ...(inbound && { inbound }),
     origin: report.origin("spec"),
   };
 }

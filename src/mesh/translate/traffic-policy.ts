@@ -62,7 +62,8 @@ function defined<T extends object>(value: { [K in keyof T]: T[K] | undefined }):
   return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as T;
 }
 
-function parsePool(field: Field): ConnectionPool | undefined {
+/** Connection limits, of a service or before an application. */
+export function parsePool(field: Field): ConnectionPool | undefined {
   if (!field.object().present) return undefined;
   field.rest(["tcp", "http"]);
   const tcp = field.at("tcp").object();
