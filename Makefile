@@ -4,7 +4,7 @@ BUN := .tools/node_modules/.bin/bun
 SETUP := .cache/setup-$(BUN_VERSION)
 export WEFT_BUN := $(abspath $(BUN))
 
-.PHONY: kube-clients demo-kube crash outage rolling setup demo test check fix bench soak interop bench-memory bench-xds build clean garbage soak-svid soak-grpc
+.PHONY: capture kube-clients demo-kube crash outage rolling setup demo test check fix bench soak interop bench-memory bench-xds build clean garbage soak-svid soak-grpc
 
 setup: $(SETUP)
 
@@ -85,6 +85,10 @@ bench-xds: setup
 ## The same requests through Weft and Envoy on either side: 81 rows, four pairings, about one minute.
 interop: setup
 	@WEFT_INTEROP=full $(BUN) test test/interop/pairings.test.ts
+
+## Programs that know nothing of proxies under weft run --transparent: names, protocols, policies, users. 10 s.
+capture: setup
+	@WEFT_CAPTURE_TESTS=full $(BUN) test --timeout 60000 test/capture src/app/capture src/proxy/dns src/wire/dns
 
 build: setup
 	@$(BUN) tools/build.ts

@@ -1,0 +1,3 @@
+module weft.test/capture/client
+
+go 1.21
