@@ -102,3 +102,48 @@ describe("why", () => {
     expect(result).toMatchObject({ ok: false, near: expect.arrayContaining(["page", "reviews"]) });
   });
 });
+
+test("says what the deciding rule and policy do besides, and who carries it out", () => {
+  const spec = {
+    hosts: ["page"],
+    http: [
+      {
+        fault: { delay: { fixedDelay: "2s", percentage: { value: 12.5 } } },
+        rewrite: { uri: "/x" },
+        mirror: { host: "web-api" },
+        headers: { request: { set: { "x-a": "1" } } },
+        timeout: "3s",
+        route: [{ destination: { host: "page" } }],
+      },
+    ],
+  };
+  const rule = {
+    host: "page",
+    trafficPolicy: {
+      loadBalancer: { consistentHash: { httpHeaderName: "x-user" } },
+      retryBudget: { percent: 30 },
+    },
+  };
+  const istio = "networking.istio.io/v1";
+  const metadata = { name: "page", namespace: "default" };
+  const more = [
+    { apiVersion: istio, kind: "VirtualService", metadata, spec },
+    { apiVersion: istio, kind: "DestinationRule", metadata, spec: rule },
+  ];
+  const asked = { ...request, source: "reviews", destination: "page" };
+  const result = whyOf([...objects, ...more], asked, { defaultMtls: "permissive" });
+  if (!result.ok) throw new Error(result.reason);
+  const by = (kind: string) => result.why.effects.filter((e) => e.owner.object.startsWith(kind));
+  const words = (kind: string) => by(kind).map((e) => e.what.replace(/ \(by an Envoy.*/, ""));
+  expect(words("VirtualService")).toEqual([
+    "a delay of 2000 ms for 12.5 % of requests",
+    "the path becomes /x",
+    "a copy to web-api.default.svc.cluster.local of 100 % of requests",
+    "request headers: x-a is set",
+  ]);
+  expect(words("DestinationRule")).toEqual([
+    "endpoints are chosen by ring-hash over header x-user",
+    "retries are at most 30 % of the requests",
+  ]);
+  expect(by("VirtualService")[0]!.owner.field).toBe("spec.http[0]");
+});

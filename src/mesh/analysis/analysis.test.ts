@@ -114,3 +114,14 @@ test("before any workload exists: a policy says what it does, and what waits for
   expect(of("VirtualService").errors).toEqual([]);
   expect(of("VirtualService").notes.map((m) => m.code)).toEqual(["no-timeout", "no-timeout"]);
 });
+
+test("a rate is told in words", () => {
+  const limit = manifest("RateLimit", "weft.dev/v1alpha1", "r", {
+    host: "reviews",
+    limits: [{ requests: 5, per: "1s", burst: 9, match: [{ uri: { prefix: "/a" } }] }],
+  });
+  const [told] = tell(buildSnapshot([service, limit]), new Map([["RateLimit/default/r", "r.yaml"]]));
+  expect(told!.acts).toEqual([
+    "each instance of reviews.default.svc.cluster.local takes 5 requests with path prefix /a in 1000 ms, 9 at once",
+  ]);
+});

@@ -3,7 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { RouteAction_HashPolicySchema } from "../../proto/gen/envoy/config/route/v3/route_components_pb.js";
 import { carriesOut, type Destination, type HashKey } from "../model/index.ts";
 import type { Caller } from "./compose.ts";
-import { type MeshIndex, policyOf, targetOf } from "./target.ts";
+import { type MeshIndex, policyAt, policyOf } from "./target.ts";
 import { duration } from "./values.ts";
 
 type HashInit = MessageInitShape<typeof RouteAction_HashPolicySchema>;
@@ -37,7 +37,7 @@ function keyOf(index: MeshIndex, caller: Caller, d: Destination, called: number)
     clientLabels: caller.labels,
     budgeted: false,
   };
-  return targetOf(index, question, policyOf(index, question)).policy.balancing?.hash;
+  return policyAt(policyOf(index, question), number, question.subset).merged.balancing?.hash;
 }
 
 function hashPolicy(key: HashKey): HashInit {

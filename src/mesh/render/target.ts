@@ -12,6 +12,7 @@ import {
   type Scopes,
   type Service,
   type ServicePort,
+  type Subset,
   scopesOf,
   subsetOf,
   type TrafficPolicy,
@@ -130,17 +131,28 @@ function understood(policy: TrafficPolicy, kind: ProxyNode["kind"] = "weft"): Tr
   return rest;
 }
 
+/** What holds for a port and a subset: the subset's parts go before the host's, a port's before both. */
+export function policyAt(
+  policy: DestinationPolicy | undefined,
+  port: number,
+  subset: string,
+): { readonly merged: TrafficPolicy; readonly ofSubset: TrafficPolicy; readonly defined?: Subset } {
+  const defined = subset === "" ? undefined : policy?.subsets.find((s) => s.name === subset);
+  const around = policy?.ports[port] ?? policy?.policy ?? {};
+  const ofSubset = defined?.ports[port] ?? defined?.policy ?? {};
+  return { merged: { ...around, ...ofSubset }, ofSubset, ...(defined && { defined }) };
+}
+
 export function targetOf(
   index: MeshIndex,
   question: TargetQuestion,
   policy: DestinationPolicy | undefined,
 ): Target {
   const { service, port, subset, budgeted } = question;
-  const { defined, labels } =
-    subset === "" || question.endpoint !== undefined ? { labels: {} } : subsetOf(policy, subset);
-  const around = policy?.ports[port.port] ?? policy?.policy ?? {};
-  const own = defined?.ports[port.port] ?? defined?.policy ?? {};
-  const merged = understood({ ...around, ...own }, question.kind);
+  const chosen = question.endpoint !== undefined ? "" : subset;
+  const { labels } = chosen === "" ? { labels: {} } : subsetOf(policy, chosen);
+  const { merged: asked, ofSubset: own, defined } = policyAt(policy, port.port, chosen);
+  const merged = understood(asked, question.kind);
   const members: Member[] = [];
   for (const endpoint of port.endpoints) {
     const workload = index.workloads.get(endpoint.workload);

@@ -1,5 +1,5 @@
 /** DestinationRule -> destination policies. */
-import { type DestinationPolicy, type Subset, scopesOf } from "../model/index.ts";
+import { type DestinationPolicy, policyFor, type Service, type Subset, scopesOf } from "../model/index.ts";
 import { type Draft, reportOf, resolveHost, rootField, visibilityOf } from "./draft.ts";
 import type { Field } from "./field.ts";
 import { type KubeObject, namespaceOf, objectsOf, oldestFirst } from "./snapshot.ts";
@@ -25,6 +25,31 @@ export function processDestinationRules(draft: Draft): void {
       );
   }
   draft.policyScopes = scopesOf(draft.policies);
+  const named = new Map<string, KubeObject>();
+  for (const kind of ["Service", "ServiceEntry"] as const)
+    for (const o of objectsOf(draft.snapshot, kind))
+      named.set(`${kind}/${namespaceOf(o)}/${o.metadata.name}`, o);
+  for (const service of draft.services.values()) {
+    const object = named.get(service.origin.object);
+    if (object !== undefined) sayUnguarded(draft, service, object);
+  }
+}
+
+/** Of a host that no rule is for; a rule that guards nothing says so itself. */
+function sayUnguarded(draft: Draft, { host, namespace }: Service, object: KubeObject): void {
+  const policy = policyFor(draft.policyScopes, {
+    host,
+    serviceNamespace: namespace,
+    clientNamespace: namespace,
+    clientLabels: {},
+    rootNamespace: draft.config.rootNamespace,
+  });
+  if (policy !== undefined) return;
+  rootField(object, reportOf(draft, object)).note({
+    code: "no-breaker",
+    message: `no DestinationRule is for ${host}: 1,024 connections and requests hold, nobody is ejected`,
+    fix: "add one with connectionPool or outlierDetection",
+  });
 }
 
 function join(first: DestinationPolicy, later: DestinationPolicy, root: Field): DestinationPolicy {
