@@ -7,8 +7,9 @@ import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadSvid } from "../../src/identity/svid/index.ts";
+import { runWeft, weftCommand } from "../../src/testkit/cli.ts";
 import { eventually, type MeshHarness, startMesh } from "../../src/testkit/mesh-harness.ts";
-import { ensureDebian, ensureGoProgram } from "../../src/testkit/peers.ts";
+import { ensureDebian, ensureEnvoy, ensureGoProgram } from "../../src/testkit/peers.ts";
 import { type Captured, idle, obstacle, server, startCaptured } from "./rig.ts";
 
 const why = obstacle();
@@ -47,7 +48,7 @@ afterAll(async () => {
 /** Until names and listeners have come. */
 const get = (from: Captured, ...argv: string[]) =>
   eventually(async () => {
-    const got = await from.exec("curl", "-sS", "-m", "5", ...argv);
+    const got = await from.exec("curl", "-fsS", "-m", "5", ...argv);
     return got.status === 0 ? got : undefined;
   }, 20_000);
 
@@ -164,6 +165,56 @@ long("names", () => {
   }, 120_000);
 });
 
+long("beyond the mesh, and beside it", () => {
+  test("a ServiceEntry's host: by virtual address of both families, to where its endpoints are", async () => {
+    const outside = Bun.serve({ hostname: "127.66.250.250", port: 0, fetch: () => new Response("outside") });
+    await mesh.apply(
+      "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: out, namespace: default}\n" +
+        "spec:\n  hosts: [out.example]\n  location: MESH_EXTERNAL\n  resolution: STATIC\n" +
+        `  ports: [{number: 8085, name: http, protocol: HTTP, targetPort: ${outside.port}}]\n` +
+        "  endpoints: [{address: 127.66.250.250}]\n",
+    );
+    for (const [family, form] of [
+      ["-4", /^outside 240\.240\./],
+      ["-6", /^outside \[?fd77:240:/],
+    ] as const) {
+      const got = await get(caller, family, "-w", " %{remote_ip}", "http://out.example:8085/");
+      expect(got.out).toMatch(form);
+    }
+    await outside.stop(true);
+  }, 120_000);
+
+  test("what is not the mesh's goes out through the gate, and what the gate cannot carry is refused at once", async () => {
+    const outside = Bun.serve({
+      hostname: "127.66.250.251",
+      port: 0,
+      fetch: () => new Response("by address"),
+    });
+    const url = `http://127.66.250.251:${outside.port}/`;
+    const bypass = ["setpriv", "--regid", "1337", "--keep-groups"];
+    expect((await caller.exec(...bypass, "curl", "-sS", "-m", "5", url)).out).toBe("by address");
+    await outside.stop(true);
+    const script =
+      "import socket as s; u=s.socket(s.AF_INET,s.SOCK_DGRAM); u.sendto(b'x',('192.0.2.1',9)); print('sent')";
+    const udp = await caller.exec("/usr/bin/python3", "-c", script);
+    expect(udp.out).not.toContain("sent");
+  }, 120_000);
+
+  test("a stock Envoy takes the same listeners, in either role", async () => {
+    const envoy = ensureEnvoy();
+    if (envoy === undefined) return;
+    const flags = ["--proxy", "envoy", "--envoy-path", envoy];
+    const [served, asks] = await Promise.all([
+      start({ service: "behind", port: 9090, command: server(9090, "behind Envoy"), flags }),
+      start({ service: "asks", port: 7001, command: idle(7001), flags }),
+    ]);
+    for (const from of [caller, asks])
+      expect((await get(from, "http://behind:9090/")).out).toBe("behind Envoy");
+    expect((await get(asks, "http://web:9080/")).out).toBe("hello from web");
+    expect(served.address).toStartWith("10.66.");
+  }, 120_000);
+});
+
 long("policies and users", () => {
   test("PERMISSIVE takes plaintext and an Istio peer's TLS on one port; STRICT only the latter", async () => {
     const svid = loadSvid(join(caller.stateDir, "identity"));
@@ -219,6 +270,68 @@ long("policies and users", () => {
     },
     120_000,
   );
+});
+
+long("a host", () => {
+  test.skipIf(process.geteuid?.() !== 0)(
+    "has rules of its own for as long as they are installed, and keeps others'",
+    async () => {
+      const home = mkdtempSync(join(tmpdir(), "weft-host-"));
+      const script = ["bash", join(import.meta.dir, "host.sh"), home, ...weftCommand];
+      const run = Bun.spawn(["unshare", "--net", ...script], {
+        env: {
+          ...process.env,
+          HOME: home,
+          XDG_STATE_HOME: join(home, "state"),
+          NO_COLOR: "1",
+          WEFT_KUBECONFIG: "",
+          KUBECONFIG: "",
+        },
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const [out, error] = await Promise.all([run.stdout.text(), run.stderr.text()]);
+      const lines = `${out}\n${error}`;
+      expect(lines).toContain("tables: table inet foreign table inet weft_capture ");
+      expect(lines).toContain("is at 10.9.9.9:9080");
+      expect(lines).toContain("by name: 200");
+      expect(lines).toMatch(/counted: [1-9]/);
+      expect(lines).toContain("left: table inet foreign ");
+      rmSync(home, { recursive: true, force: true });
+    },
+    120_000,
+  );
+});
+
+here("what does not go together", () => {
+  const said = async (...args: string[]) => {
+    const run = await runWeft(["run", "--service", "a", "--port", "1", ...args, "--", "true"], {
+      cwd: dir,
+      env: { ...process.env, WEFT_KUBECONFIG: mesh.dev.kubeconfigPath },
+    });
+    return [run.status, run.talk.split("\n")[0]];
+  };
+
+  test("is a mistake of the command line", async () => {
+    expect(
+      await Promise.all([
+        said("--exclude-uids", "1"),
+        said("--transparent", "--captured"),
+        said("--transparent", "--proxy", "grpc"),
+        said("--transparent", "--app-port", "5"),
+        said("--transparent", "--exclude-outbound-ports", "http"),
+        said("--transparent", "--address", "10.1.2.3"),
+      ]),
+    ).toEqual([
+      [64, "error: what is captured can be chosen with --transparent only"],
+      [64, "error: --transparent makes the rules, --captured says that they are there"],
+      [64, "error: --proxy grpc has no proxy that connections could be led to"],
+      [64, "error: --app-port is for applications behind proxy variables: a captured one has --port itself"],
+      [64, 'error: --exclude-outbound-ports: "http" is no port: 1 to 65535'],
+      [1, "error: --address 10.1.2.3 is not in 10.66.0.0/16"],
+    ]);
+  }, 60_000);
 });
 
 here("a sidecar that is killed", () => {

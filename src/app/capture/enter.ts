@@ -1,5 +1,6 @@
 /** `weft run --captured`: the process that the rules lead to, within a namespace made for it or wherever it is. */
 import { existsSync, readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import type { Clock, Logger } from "../../base/index.ts";
 import { nameServers, parseResolvConf } from "../../proxy/dns/index.ts";
 import { exitStatus, Problem } from "../problem/index.ts";
@@ -14,12 +15,16 @@ export interface EnterOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What the user says that the workload's address is. */
+  readonly address?: string;
   /** The process outside is gone: nothing can be reached any more. */
   readonly onAlone: () => void;
 }
 
 export interface Entered {
   readonly capture: Capture;
+  /** Of the workload. */
+  readonly address: string;
   stop(): void;
 }
 
@@ -32,7 +37,13 @@ export async function enterCapture(options: EnterOptions): Promise<Entered> {
 }
 
 /** Rules that `weft capture install` made. */
-function onHost({ clock }: EnterOptions): Entered {
+function onHost({ clock, address = outerAddress() }: EnterOptions): Entered {
+  if (address === undefined)
+    throw new Problem("--captured needs to know by which address others reach this workload", {
+      why: "no interface but loopback has an IPv4 address",
+      mend: "name it with --address",
+      exit: exitStatus.usage,
+    });
   const gid = process.getegid?.() ?? -1;
   const uid = process.geteuid?.() ?? -1;
   if (uid === 0 && gid !== proxyGid) process.setgid?.(proxyGid);
@@ -52,8 +63,15 @@ function onHost({ clock }: EnterOptions): Entered {
       names: nameServers(servers, { clock }),
       wrap: uid === 0 ? asUser(gid) : (command) => command,
     },
+    address,
     stop() {},
   };
+}
+
+/** The first that is not loopback's. */
+function outerAddress(): string | undefined {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return all.find((i) => i.family === "IPv4" && !i.internal)?.address;
 }
 
 async function inNamespace(handover: Handover, { clock, log, onAlone, env }: EnterOptions): Promise<Entered> {
@@ -78,6 +96,7 @@ async function inNamespace(handover: Handover, { clock, log, onAlone, env }: Ent
       },
       wrap: inside.unprivileged ? asNobodySpecial(user, env) : asUser(user.gid),
     },
+    address: inside.address,
     stop: () => {
       for (const part of opened.splice(0)) part.stop();
     },

@@ -28,7 +28,10 @@ export async function run(this: CliContext, flags: RunFlags, ...command: string[
   let leave = (): void => {};
   const captured =
     how === "captured"
-      ? await enterCapture({ env: this.env, clock: this.clock, log, onAlone: () => leave() })
+      ? await enterCapture({
+          ...{ env: this.env, clock: this.clock, log, onAlone: () => leave() },
+          ...(flags.address !== undefined && { address: flags.address }),
+        })
       : undefined;
   const session = await openRunSession(this, flags, log);
   captured?.capture.expose?.(session.client.config.server);
@@ -50,7 +53,7 @@ export async function run(this: CliContext, flags: RunFlags, ...command: string[
     ...passedOn(flags),
     ...(envoy && { envoy }),
     ...(proxyless && { proxyless }),
-    ...(captured && { capture: captured.capture }),
+    ...(captured && { capture: captured.capture, address: captured.address }),
     ...(session.serviceAccount === undefined ? {} : { serviceAccount: session.serviceAccount }),
     ...{ client, namespace, service, port, command },
     stateRoot: defaultStateRoot(this.env),
