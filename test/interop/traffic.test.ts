@@ -78,6 +78,29 @@ metadata: { name: shop, namespace: default }
 spec: { host: shop, limits: [{ requests: 2, per: 1h, match: [{ uri: { prefix: /limited } }] }] }
 `;
 
+/** Two instances outside the mesh, one labelled gold. */
+const tiers = (gold: number, silver: number): string => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: tiers, namespace: default }
+spec:
+  hosts: [tiers.example]
+  resolution: STATIC
+  ports: [{ number: 80, name: http, protocol: HTTP }]
+  endpoints:
+    - { address: 127.0.0.1, ports: { http: ${silver} }, labels: { tier: silver } }
+    - { address: 127.0.0.1, ports: { http: ${gold} }, labels: { tier: gold } }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: tiers, namespace: default }
+spec:
+  host: tiers.example
+  trafficPolicy:
+    outlierDetection: { consecutive5xxErrors: 1, maxEjectionPercent: 100 }
+    loadBalancer: { localityLbSetting: { failoverPriority: ["tier=gold"] } }
+`;
+
 for (const kind of ["envoy", "weft"] as const) {
   const lacks = (feature: Feature): boolean => kind === "weft" && pendingInProxy.has(feature);
   describe.skipIf(kind === "envoy" && path === undefined)(`sidecars of ${kind}`, () => {
@@ -168,6 +191,27 @@ for (const kind of ["envoy", "weft"] as const) {
       for (const [user, name] of first) expect(await of(user)).toBe(name);
       expect(new Set(first.values()).size).toBe(3);
     });
+
+    test("requests go to the first place, and on to the next when it fails", async () => {
+      const serve = (name: string) =>
+        Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response(name) });
+      const [gold, silver] = [serve("gold"), serve("silver")];
+      const ask = async () => (await caller.fetch("http://tiers.example/")).text();
+      try {
+        await mesh.apply(tiers(gold.port!, silver.port!));
+        await eventually(async () => (await ask()) === "gold");
+        const before = new Set<string>();
+        for (let i = 0; i < 20; i++) before.add(await ask());
+        expect([...before]).toEqual(["gold"]);
+        await gold.stop(true);
+        await eventually(async () => (await ask()) === "silver");
+        const after = new Set<string>();
+        for (let i = 0; i < 5; i++) after.add(await ask());
+        expect([...after]).toEqual(["silver"]);
+      } finally {
+        await Promise.all([gold.stop(true), silver.stop(true)]);
+      }
+    }, 30_000);
 
     test("a delegate's rules act under both conditions", async () => {
       const answer = await call("/team/a");
