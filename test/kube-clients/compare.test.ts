@@ -35,7 +35,7 @@ test("normalised: names, times, versions, addresses; nothing else", () => {
 });
 
 /** Places that may differ: lower it when the list shrinks, never raise it. */
-const mostPlaces = 21;
+const mostPlaces = 20;
 
 test("the list of differences does not grow", () => {
   const places = (known as Known[]).reduce((sum, { at }) => sum + at.length, 0);

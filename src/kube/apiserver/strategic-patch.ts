@@ -43,7 +43,7 @@ function mergeObject(document: Json, patch: Json, schema: Schema | undefined): J
     } else if (key.startsWith(ORDER)) {
       const field = key.slice(ORDER.length);
       const mergeKey = schema?.properties?.[field]?.mergeKey;
-      if (Array.isArray(out[field])) out[field] = reorder(out[field], value, mergeKey);
+      if (Array.isArray(out[field])) out[field] = reorder(out[field], value, document[field], mergeKey);
     }
   }
   return out;
@@ -54,7 +54,7 @@ function mergeValue(document: unknown, patch: unknown, schema: Schema | undefine
   if (!Array.isArray(patch)) return patch;
   if (schema?.mergeSet) {
     const before = Array.isArray(document) ? document : [];
-    return [...before, ...patch.filter((item) => !before.includes(item))];
+    return reorder([...before, ...patch.filter((item) => !before.includes(item))], patch, before, undefined);
   }
   if (!schema?.mergeKey) return patch;
   return mergeList(Array.isArray(document) ? document : [], patch, schema);
@@ -79,19 +79,45 @@ function mergeList(document: readonly unknown[], patch: readonly unknown[], sche
     if (at < 0) out.push(mergeObject({}, item, schema.items));
     else out[at] = mergeObject(out[at] as Json, item, schema.items);
   }
-  return out;
+  return reorder(
+    out,
+    entries.filter((item) => !(item as Json)["$patch"]),
+    document,
+    key,
+  );
 }
 
-/** Entries named by the order come in that order; the others keep their place behind what they followed. */
+/**
+ * Kubernetes' order: what the patch names comes in the patch's order, the others in the order that they had; where
+ * both were there before, what stood in front stays in front, and else the patch's go first.
+ */
 function reorder(
   list: readonly unknown[],
   order: readonly unknown[],
+  before: unknown,
   mergeKey: string | undefined,
 ): unknown[] {
   const idOf = (item: unknown): unknown => (mergeKey && isObject(item) ? item[mergeKey] : item);
-  const rank = new Map(order.map((item, i) => [idOf(item), i]));
-  const named = list.filter((item) => rank.has(idOf(item)));
-  named.sort((a, b) => rank.get(idOf(a))! - rank.get(idOf(b))!);
+  const ranks = (items: unknown): ReadonlyMap<unknown, number> =>
+    new Map(Array.isArray(items) ? items.map((item, i) => [idOf(item), i]) : []);
+  const [asked, had] = [ranks(order), ranks(before)];
+  const sorted = (items: unknown[], by: ReadonlyMap<unknown, number>): unknown[] =>
+    items.sort((a, b) => (by.get(idOf(a)) ?? by.size) - (by.get(idOf(b)) ?? by.size));
+  const named = sorted(
+    list.filter((item) => asked.has(idOf(item))),
+    asked,
+  );
+  const others = sorted(
+    list.filter((item) => !asked.has(idOf(item))),
+    had,
+  );
+  const place = (item: unknown): number => had.get(idOf(item)) ?? -1;
+  const out: unknown[] = [];
   let next = 0;
-  return list.map((item) => (rank.has(idOf(item)) ? named[next++] : item));
+  for (const other of others) {
+    while (next < named.length && !(place(other) >= 0 && place(other) < place(named[next])))
+      out.push(named[next++]);
+    out.push(other);
+  }
+  return [...out, ...named.slice(next)];
 }
