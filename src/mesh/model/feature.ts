@@ -22,10 +22,8 @@ export type Feature =
   | "connection-lifetime"
   | "client-protocol"
   | "tls-origination"
-  | "proxy-protocol"
   | "dns"
-  | "local-rate-limit"
-  | "binary-body";
+  | "local-rate-limit";
 
 export const pendingInProxy: ReadonlySet<Feature> = new Set<Feature>([
   "fault",
@@ -45,7 +43,6 @@ export const pendingInProxy: ReadonlySet<Feature> = new Set<Feature>([
   "connection-lifetime",
   "client-protocol",
   "tls-origination",
-  "proxy-protocol",
   "dns",
   "local-rate-limit",
 ]);

@@ -7,6 +7,7 @@ import { NameTableSchema } from "../../../proto/gen/istio/networking/nds/v1/nds_
 import type { Service } from "../../model/index.ts";
 import { buildSnapshot, type KubeObject, translate } from "../../translate/index.ts";
 import { type ProxyNode, renderFor, typeUrls } from "../index.ts";
+import { maxHeadlessEndpoints } from "./outbound.ts";
 import { maxVips, virtualAddresses } from "./vip.ts";
 
 type Manifest = KubeObject & { readonly spec: unknown };
@@ -104,6 +105,17 @@ describe("a captured node", () => {
     const cluster = fromBinary(ClusterSchema, all.get(typeUrls.cluster)!.get(name)!.bytes);
     expect(cluster.transportSocketMatches.map((m) => m.name)).toEqual(["tlsMode-istio", "tlsMode-disabled"]);
     expect(all.get(typeUrls.endpoints)!.has(name)).toBe(true);
+  });
+
+  test("gives endpoints of a headless service a listener each up to the limit", () => {
+    const many = (n: number) =>
+      rendered(
+        Array.from({ length: n }, (_, i) => entry(`many-${i}`, "many", `10.67.${i >> 8}.${i & 255}`)).concat(
+          service("many", [{ name: "tcp", port: 7 }], { clusterIP: "None" }),
+        ),
+      ).names.filter((name) => name.startsWith("10.67.")).length;
+    expect(many(maxHeadlessEndpoints)).toBe(maxHeadlessEndpoints);
+    expect(many(maxHeadlessEndpoints + 1)).toBe(maxHeadlessEndpoints);
   });
 
   test("takes both on one port when permissive, mutual TLS alone when strict, plaintext alone when disabled", () => {

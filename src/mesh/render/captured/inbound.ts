@@ -13,7 +13,14 @@ import { blackHoleCluster, inboundCluster } from "../names.ts";
 import { downstreamTls, meshAlpn } from "../tls.ts";
 import type { ProxyNode } from "../types.ts";
 import { ads, weftMetadata } from "../values.ts";
-import { capturePorts, everywhere, inboundPassthrough, inspectors, tcpProxy } from "./parts.ts";
+import {
+  capturePorts,
+  everywhere,
+  inboundPassthrough,
+  inspectors,
+  inspectTimeout,
+  tcpProxy,
+} from "./parts.ts";
 
 type ChainInit = MessageInitShape<typeof FilterChainSchema>;
 interface MatchInit {
@@ -73,6 +80,7 @@ export function virtualInbound(
     address: everywhere(node.dual, port),
     trafficDirection: TrafficDirection.INBOUND,
     listenerFilters: [inspectors.originalDst, inspectors.tls],
+    listenerFiltersTimeout: inspectTimeout,
     continueOnListenerFiltersTimeout: true,
     filterChains: [blackhole, ...[...places, rest].flatMap((p) => chains(p, socket))],
   };

@@ -9,7 +9,7 @@ import { blackHoleCluster, outboundCluster } from "../names.ts";
 import type { MeshIndex, TargetQuestion } from "../target.ts";
 import { ads, socketAddress, weftMetadata } from "../values.ts";
 import { capturedTables, endpointTable, type RouteTableInit } from "../virtual-host.ts";
-import { capturePorts, everywhere, inspectors, tcpProxy, unknownTarget } from "./parts.ts";
+import { capturePorts, everywhere, inspectors, inspectTimeout, tcpProxy, unknownTarget } from "./parts.ts";
 import { addressesOf, type VirtualAddresses } from "./vip.ts";
 
 export interface CapturedOutbound {
@@ -20,8 +20,6 @@ export interface CapturedOutbound {
 
 /** Endpoints of headless services that get a listener of their own, a service. Beyond: as unknown addresses. */
 export const maxHeadlessEndpoints = 1000;
-/** How long plaintext is looked at before it is taken for something that is no HTTP. */
-const inspectMs = 5000;
 
 export function capturedOutbound(
   index: MeshIndex,
@@ -91,7 +89,7 @@ function httpListener(port: number, caller: Caller & { dual: boolean }, config: 
     bindToPort: false,
     trafficDirection: TrafficDirection.OUTBOUND,
     listenerFilters: [inspectors.tls, inspectors.http],
-    listenerFiltersTimeout: { seconds: BigInt(inspectMs / 1000) },
+    listenerFiltersTimeout: inspectTimeout,
     continueOnListenerFiltersTimeout: true,
     filterChains: [
       {

@@ -83,6 +83,9 @@ export const inboundPassthroughCluster = (config: MeshConfig): ClusterInit => ({
   },
 });
 
+/** How long a connection is looked at before it is taken for one that waits for the server to speak. */
+export const inspectTimeout = duration(5000);
+
 /** What no service is known for. */
 export function unknownTarget(config: MeshConfig): string {
   return config.outbound === "allow-any" ? passthroughCluster : blackHoleCluster;
