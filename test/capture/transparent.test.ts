@@ -71,6 +71,13 @@ here("two networks", () => {
     expect(await caller.metrics()).toMatch(/istio_agent_dns_requests_total [1-9]/);
   }, 60_000);
 
+  test("its configuration is shown on the host, as any instance's", async () => {
+    const env = { ...process.env, WEFT_KUBECONFIG: mesh.dev.kubeconfigPath };
+    const shown = await runWeft(["proxy-config", "listeners", "caller"], { cwd: dir, env });
+    expect([shown.status, shown.talk]).toEqual([0, ""]);
+    for (const port of [15001, 15006, 9080]) expect(shown.out).toContain(String(port));
+  }, 60_000);
+
   test("the command's environment is the one that was given", async () => {
     const { out } = await caller.exec("cat", `/proc/${caller.pid}/environ`);
     expect(out).not.toMatch(/proxy=|WEFT_CAPTURE=|\0PORT=/i);
@@ -273,9 +280,10 @@ long("policies and users", () => {
 });
 
 long("a host", () => {
-  test.skipIf(process.geteuid?.() !== 0)(
-    "has rules of its own for as long as they are installed, and keeps others'",
-    async () => {
+  test.skipIf(process.geteuid?.() !== 0).each(["nft", "iptables"])(
+    "has rules of %s for as long as they are installed, and keeps others'",
+    async (backend) => {
+      if (ensureDebian(backend, backend === "nft" ? "nftables" : backend) === undefined) return;
       const home = mkdtempSync(join(tmpdir(), "weft-host-"));
       const script = ["bash", join(import.meta.dir, "host.sh"), home, ...weftCommand];
       const run = Bun.spawn(["unshare", "--net", ...script], {
@@ -284,6 +292,7 @@ long("a host", () => {
           HOME: home,
           XDG_STATE_HOME: join(home, "state"),
           NO_COLOR: "1",
+          BACKEND: backend,
           WEFT_KUBECONFIG: "",
           KUBECONFIG: "",
         },
@@ -293,11 +302,15 @@ long("a host", () => {
       });
       const [out, error] = await Promise.all([run.stdout.text(), run.stderr.text()]);
       const lines = `${out}\n${error}`;
-      expect(lines).toContain("tables: table inet foreign table inet weft_capture ");
+      expect(lines).toMatch(
+        backend === "nft" ? /tables: table inet foreign table inet weft_capture \n/ : /jumps: 2\n/,
+      );
+      expect(lines).toContain("chains: 0\n");
       expect(lines).toContain("is at 10.9.9.9:9080");
       expect(lines).toContain("by name: 200");
       expect(lines).toMatch(/counted: [1-9]/);
-      expect(lines).toContain("left: table inet foreign ");
+      expect(lines).toMatch(/left: .*table inet foreign /);
+      expect(lines).not.toMatch(/left: .*weft/);
       rmSync(home, { recursive: true, force: true });
     },
     120_000,
