@@ -74,7 +74,7 @@ class Tape {
   readonly pieces: Uint8Array[] = [];
   keep = true;
   write(bytes: Uint8Array): number {
-    if (this.keep) this.pieces.push(bytes.slice());
+    if (this.keep) this.pieces.push(Uint8Array.from(bytes));
     return bytes.length;
   }
   onUnflushed(): void {}
