@@ -88,6 +88,8 @@ export function http2Server(options: TestServerOptions = {}): TestServer {
   const errors: Http2Error[] = [];
   const connections = new Set<ServerConnection>();
   const accept = (socket: Bun.Socket<Held>): ServerConnection => {
+    // Closing whole while the client still writes would reset the connection, and lose what it was told.
+    const leave = (): void => queueMicrotask(() => void socket.shutdown());
     const output: Http2Output = {
       write: (bytes) => socket.write(bytes),
       onUnflushed: () => queueMicrotask(() => connection.flush()),
@@ -96,16 +98,16 @@ export function http2Server(options: TestServerOptions = {}): TestServer {
       onRequest: options.onRequest ?? echo,
       onSettings() {},
       onGoaway() {
-        if (connection.activeStreams === 0) socket.end();
+        if (connection.activeStreams === 0) leave();
       },
       onStreamFault: (error) => void faults.push(error),
       onIdle() {
-        if (connection.closing) socket.end();
+        if (connection.closing) leave();
       },
       onPong() {},
       onError(error) {
         errors.push(error);
-        socket.end();
+        leave();
       },
     };
     const connection = new ServerConnection({
@@ -117,6 +119,7 @@ export function http2Server(options: TestServerOptions = {}): TestServer {
   const listener = Bun.listen<Held>({
     hostname: "127.0.0.1",
     port: 0,
+    allowHalfOpen: true,
     ...(options.tls
       ? { tls: { ...options.tls, ALPNProtocols: Buffer.from("\x02h2") } as Bun.TLSOptions }
       : {}),
@@ -132,6 +135,7 @@ export function http2Server(options: TestServerOptions = {}): TestServer {
         connection.flush();
       },
       drain: (socket) => socket.data.connection.drained(),
+      end: (socket) => void socket.end(),
       close(socket) {
         connections.delete(socket.data.connection);
         socket.data.connection.close();

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { proxySyncs } from "../../../src/app/control-plane/debug.ts";
 import type { Sidecar } from "../../../src/app/sidecar/index.ts";
 import { refs } from "../../../src/kube/client/index.ts";
+import { freePort } from "../../../src/testkit/dynamic.ts";
 import { eventually, type MeshHarness, startMesh } from "../../../src/testkit/mesh-harness.ts";
 import {
   type Client,
@@ -25,6 +26,8 @@ const twice = named("grpc-go") ?? named("grpcio");
 /** The server of grpcio 1.85.1 under xDS aborts (pipe.h, has_value) when a call is given up. */
 const bearsCancels = named("grpc-go") !== undefined;
 const target = "xds:///echo:50051";
+/** One each: grpc-js's server takes its port on every address of the machine. */
+const servedPorts = libraries.map(() => freePort());
 const spiffe = (account: string): string => `spiffe://cluster.local/ns/default/sa/${account}`;
 
 /** The server learns the deadline too: grpc-js tells whose word came first. */
@@ -94,7 +97,7 @@ describe.skipIf(twice === undefined)("gRPC without a proxy", () => {
     mesh = await startMesh({ defaultMtls: "strict" });
     for (const text of [rules, narrow, shares(75), plain]) await mesh.apply(text);
     const both = Promise.all(["v1", "v2"].map((version) => server(twice!, "echo", version, 50_051)));
-    const each = libraries.map((l, n) => server(l, `served-${n}`, "v1", 50_060 + n));
+    const each = libraries.map((l, n) => server(l, `served-${n}`, "v1", servedPorts[n]!));
     [, second] = (await both) as [Sidecar, Sidecar];
     await Promise.all([
       ...each,
@@ -181,7 +184,7 @@ describe.skipIf(twice === undefined)("gRPC without a proxy", () => {
 
       for (const [m, other] of libraries.entries())
         test(`calls a server of ${other.name} over mutual TLS; without a certificate nothing is heard`, async () => {
-          const served = `xds:///served-${m}:${50_060 + m}`;
+          const served = `xds:///served-${m}:${servedPorts[m]}`;
           const { answers, errors, callers } = await call({ target: served });
           expect([answers, errors, callers]).toEqual([{ v1: 10 }, {}, [spiffe(`caller-${n}`)]]);
           const bare = await call({ target: served, count: 1, secure: false, deadline: 3 });
