@@ -5,6 +5,9 @@ type Flag<T> = TypedFlagParameter<T, CliContext>;
 
 const text = (input: string): string => input;
 
+/** A positional argument that takes a string. */
+export const wordArgument = (placeholder: string, brief: string) => ({ parse: text, brief, placeholder });
+
 /** An optional flag that takes a string. */
 export function textFlag(brief: string, placeholder: string): Flag<string | undefined> {
   return { kind: "parsed", parse: text, optional: true, brief, placeholder };

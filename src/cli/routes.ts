@@ -22,11 +22,11 @@ import {
   numberFlag,
   switchFlag,
   textFlag,
+  wordArgument,
 } from "./flags.ts";
 import { proxyConfigRoutes } from "./proxy-config/routes.ts";
 import { backup, check, restore, token } from "./upkeep/routes.ts";
 
-const word = (input: string): string => input;
 const port = (brief: string) => numberFlag(brief, "PORT", 0, 65535);
 const logLevel = textFlag("log level: trace, debug, info, warn, error, off", "LEVEL");
 const logFormat = {
@@ -36,7 +36,7 @@ const logFormat = {
   brief: "log format (default: text on a terminal, else json)",
 } as const;
 const names = (placeholder: string, brief: string) =>
-  ({ kind: "array", parameter: { parse: word, brief, placeholder } }) as const;
+  ({ kind: "array", parameter: wordArgument(placeholder, brief) }) as const;
 
 const mtlsFlag = {
   kind: "enum",
@@ -243,12 +243,8 @@ const why = buildCommand<WhyFlags, [string, string], CliContext>({
     positional: {
       kind: "tuple",
       parameters: [
-        { parse: word, brief: "calling workload or service, NAME or NAME.NAMESPACE", placeholder: "SRC" },
-        {
-          parse: word,
-          brief: "called host, as the caller writes it, with or without :port",
-          placeholder: "DST",
-        },
+        wordArgument("SRC", "calling workload or service, NAME or NAME.NAMESPACE"),
+        wordArgument("DST", "called host, as the caller writes it, with or without :port"),
       ],
     },
     aliases: { n: "namespace", o: "output" },
@@ -280,8 +276,8 @@ const demoApp = buildCommand<Record<never, never>, [string, string?], CliContext
     positional: {
       kind: "tuple",
       parameters: [
-        { parse: word, brief: "application", placeholder: "NAME" },
-        { parse: word, brief: "version", placeholder: "VERSION", optional: true },
+        wordArgument("NAME", "application"),
+        { ...wordArgument("VERSION", "version"), optional: true },
       ],
     },
   },

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../src/testkit/dynamic.ts";
 import { TestClient } from "../../src/testkit/http2-client.ts";
 import { http2Server } from "../../src/testkit/http2-server.ts";
 import { createTestCa } from "../../src/testkit/index.ts";
@@ -82,7 +83,7 @@ test.skipIf(go === undefined)(
 test.skipIf(nghttpd === undefined)(
   "nghttp2's server: files of 1 MB, 90 at once, padded, with a small table",
   async () => {
-    const port = await freePort();
+    const port = freePort(); // nghttpd does not tell the port that it got.
     const argv = [nghttpd!, "--no-tls", "--padding=255", "--header-table-size=64", "-d", dir, String(port)];
     const child = Bun.spawn(argv, { stdout: "ignore", stderr: "ignore" });
     try {
@@ -131,14 +132,6 @@ test.skipIf(curl === undefined)("curl, plain and TLS: 1 MB there and back", asyn
     }
   }
 });
-
-/** A port that was free a moment ago: nghttpd does not tell the port that it got. */
-async function freePort(): Promise<number> {
-  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = probe;
-  probe.stop(true);
-  return port;
-}
 
 /** Tries until the server listens. */
 async function connected(port: number): Promise<TestClient> {

@@ -24,29 +24,38 @@ export interface Gate {
 }
 
 export function openGate({ path, names, log }: GateOptions): Gate {
-  let count = 0;
   const listener = Bun.listen<End | undefined>({
     unix: path,
     allowHalfOpen: true,
-    socket: {
-      ...endHandlers,
-      open(socket) {
-        if (count >= limits.relayed) {
-          socket.terminate();
-          return;
-        }
-        count++;
-        const end = new End();
-        end.onClosed = () => {
-          count--;
-        };
-        end.head = headReader(end, names, log);
-        socket.data = end;
-        end.opened(socket);
-      },
-    },
+    socket: accepting((end, socket) => {
+      end.head = headReader(end, names, log);
+      end.opened(socket);
+    }),
   } as Bun.UnixSocketOptions<End | undefined>);
   return { stop: () => listener.stop(true) };
+}
+
+/** Handlers of a listener: each connection gets its end, `relayed` at once at the most. */
+function accepting(
+  begin: (end: End, socket: Bun.Socket<End | undefined>) => void,
+): Bun.SocketHandler<End | undefined> {
+  let count = 0;
+  return {
+    ...endHandlers,
+    open(socket) {
+      if (count >= limits.relayed) {
+        socket.terminate();
+        return;
+      }
+      count++;
+      const end = new End();
+      end.onClosed = () => {
+        count--;
+      };
+      socket.data = end;
+      begin(end, socket);
+    },
+  };
 }
 
 /** Until the first line is whole. */
@@ -115,32 +124,18 @@ export function relayThrough(
   at: { readonly host: string; readonly port: number },
   to: { readonly address: string; readonly port: number } | "original",
 ): { readonly port: number; stop(): void } {
-  let count = 0;
   const listener = Bun.listen<End | undefined>({
     hostname: at.host,
     port: at.port,
     allowHalfOpen: true,
-    socket: {
-      ...endHandlers,
-      open(socket) {
-        const fd = (socket as unknown as { readonly fd: number }).fd;
-        const meant = to === "original" ? originalDestination(fd) : to;
-        // Not redirected: it would come back here for ever.
-        const own = meant === undefined || (to === "original" && meant.port === at.port);
-        if (own || count >= limits.relayed) {
-          socket.terminate();
-          return;
-        }
-        count++;
-        const end = new End();
-        end.onClosed = () => {
-          count--;
-        };
-        socket.data = end;
-        end.socket = socket;
-        throughGate(gate, end, headOf(meant.address, meant.port));
-      },
-    },
+    socket: accepting((end, socket) => {
+      const fd = (socket as unknown as { readonly fd: number }).fd;
+      const meant = to === "original" ? originalDestination(fd) : to;
+      end.socket = socket;
+      // Not redirected: it would come back here for ever.
+      if (meant === undefined || (to === "original" && meant.port === at.port)) end.abort();
+      else throughGate(gate, end, headOf(meant.address, meant.port));
+    }),
   });
   return { port: listener.port, stop: () => listener.stop(true) };
 }

@@ -36,6 +36,7 @@ export function capturedPlane(plane: DataPlane, options: CapturedOptions): DataP
     ...(clustersInUse && { clustersInUse: () => plane.sink.clustersInUse!() }),
   };
   return {
+    ...plane,
     sink,
     metadata: {
       ...plane.metadata,
@@ -57,16 +58,8 @@ export function capturedPlane(plane: DataPlane, options: CapturedOptions): DataP
         throw new Problem(`DNS cannot be answered on port ${dnsPort}`, { why: error.message });
       });
     },
-    setSecret: (secret) => plane.setSecret(secret),
-    ready: () => plane.ready(),
-    unready: () => plane.unready(),
-    drain: (direction, deadlineMs) => plane.drain(direction, deadlineMs),
-    serving: () => plane.serving(),
     prometheus: async () => (await plane.prometheus()) + dnsMetrics(resolver.counts),
     environment: untouched,
-    moved: (now) => plane.moved?.(now),
-    on: (listener) => plane.on(listener),
-    startAdmin: () => plane.startAdmin(),
     stop: async () => {
       server?.stop();
       await plane.stop();

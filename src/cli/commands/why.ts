@@ -1,6 +1,7 @@
 import { exitStatus, Problem } from "../../app/problem/index.ts";
 import { type Why, whyOf } from "../../explain/why/index.ts";
 import { isKubeError, type KubeClient, type KubeObject, refs } from "../../kube/client/index.ts";
+import { meshKinds } from "../../mesh/control/index.ts";
 import type { KubeObject as TranslatedObject } from "../../mesh/translate/index.ts";
 import { openSession } from "../client.ts";
 import type { CliContext } from "../context.ts";
@@ -84,29 +85,16 @@ async function planeSettings(client: KubeClient): Promise<"strict" | "permissive
   return mode === "strict" || mode === "permissive" ? mode : undefined;
 }
 
-const kinds = [
-  refs.service,
-  refs.endpointSlice,
-  refs.pod,
-  refs.workloadEntry,
-  refs.virtualService,
-  refs.destinationRule,
-  refs.peerAuthentication,
-  refs.serviceProfile,
-  refs.serviceEntry,
-  refs.sidecar,
-  refs.rateLimit,
-];
-
 /** Everything that translation reads; kinds that the server does not have are none. */
 async function fetchObjects(client: KubeClient): Promise<readonly TranslatedObject[]> {
   const absent = (error: unknown): { items: readonly KubeObject[] } => {
     if (isKubeError(error, 404)) return { items: [] };
     throw error;
   };
-  const lists = await Promise.all([
-    ...kinds.map((ref) => client.listAll<KubeObject>(ref).catch(absent)),
-    client.listAll<KubeObject>(refs.configMap, { fieldSelector: "metadata.name=istio" }).catch(absent),
-  ]);
+  const lists = await Promise.all(
+    meshKinds.map(({ ref, fieldSelector }) =>
+      client.listAll<KubeObject>(ref, fieldSelector === undefined ? {} : { fieldSelector }).catch(absent),
+    ),
+  );
   return lists.flatMap((l) => l.items);
 }

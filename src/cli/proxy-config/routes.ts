@@ -2,7 +2,7 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { ProxyConfigFlags } from "../commands/proxy-config.ts";
 import type { CliContext } from "../context.ts";
-import { clientFlags, numberFlag, switchFlag, textFlag } from "../flags.ts";
+import { clientFlags, numberFlag, switchFlag, textFlag, wordArgument } from "../flags.ts";
 import type { Section } from "./tables.ts";
 
 const common = {
@@ -64,9 +64,7 @@ function command(section: Section | "all") {
         kind: "tuple",
         parameters: [
           {
-            parse: (input: string) => input,
-            brief: "instance, NAME or NAME.NAMESPACE, or a service with one instance",
-            placeholder: "INSTANCE",
+            ...wordArgument("INSTANCE", "instance, NAME or NAME.NAMESPACE, or a service with one instance"),
             optional: true,
           },
         ],

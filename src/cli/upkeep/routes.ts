@@ -4,10 +4,7 @@ import type { RestoreFlags } from "../commands/backup.ts";
 import type { CheckFlags } from "../commands/check.ts";
 import type { TokenFlags } from "../commands/token.ts";
 import type { CliContext } from "../context.ts";
-import { type ClientFlags, clientFlags, numberFlag, textFlag } from "../flags.ts";
-
-const file = (brief: string) =>
-  ({ parse: (input: string): string => input, brief, placeholder: "FILE" }) as const;
+import { type ClientFlags, clientFlags, numberFlag, textFlag, wordArgument } from "../flags.ts";
 
 export const check = buildCommand<CheckFlags, [], CliContext>({
   loader: async () => (await import("../commands/check.ts")).check,
@@ -26,7 +23,7 @@ export const backup = buildCommand<ClientFlags, [string], CliContext>({
   loader: async () => (await import("../commands/backup.ts")).backup,
   parameters: {
     flags: clientFlags,
-    positional: { kind: "tuple", parameters: [file("file to write")] },
+    positional: { kind: "tuple", parameters: [wordArgument("FILE", "file to write")] },
     aliases: { n: "namespace" },
   },
   docs: { brief: "copy the running API server's objects and keys into one file" },
@@ -36,7 +33,7 @@ export const restore = buildCommand<RestoreFlags, [string], CliContext>({
   loader: async () => (await import("../commands/backup.ts")).restore,
   parameters: {
     flags: { dataDir: textFlag("data directory of the server, which must not run (default ./.weft)", "DIR") },
-    positional: { kind: "tuple", parameters: [file("what `weft backup` wrote")] },
+    positional: { kind: "tuple", parameters: [wordArgument("FILE", "what `weft backup` wrote")] },
   },
   docs: { brief: "make a data directory what a backup holds" },
 });

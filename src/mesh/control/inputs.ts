@@ -29,7 +29,7 @@ export interface InputsOptions {
 }
 
 /** What translation reads. A cluster need not serve them all. */
-const meshKinds: readonly { ref: KindRef; what: "config" | "endpoints"; fieldSelector?: string }[] = [
+export const meshKinds: readonly { ref: KindRef; what: "config" | "endpoints"; fieldSelector?: string }[] = [
   { ref: refs.service, what: "config" },
   { ref: refs.endpointSlice, what: "endpoints" },
   { ref: refs.pod, what: "endpoints" },

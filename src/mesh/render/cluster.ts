@@ -1,14 +1,9 @@
 /** Target -> Cluster. */
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { CircuitBreakersSchema } from "../../proto/gen/envoy/config/cluster/v3/circuit_breaker_pb.js";
-import {
-  Cluster_DiscoveryType,
-  Cluster_LbPolicy,
-} from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
+import { Cluster_DiscoveryType } from "../../proto/gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { OutlierDetectionSchema } from "../../proto/gen/envoy/config/cluster/v3/outlier_detection_pb.js";
 import type { ConfigSourceSchema } from "../../proto/gen/envoy/config/core/v3/config_source_pb.js";
-import { ClusterConfigSchema } from "../../proto/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js";
 import {
   type ConnectionPool,
   carriesOut,
@@ -19,10 +14,9 @@ import {
 } from "../model/index.ts";
 import { balancer } from "./balancing.ts";
 import type { ClusterInit } from "./cluster-init.ts";
-import { dnsCache } from "./dns.ts";
 import { localityPlan } from "./locality.ts";
 import { blackHoleCluster, inboundCluster, passthroughCluster, serverName, spiffeUri } from "./names.ts";
-import { type ClusterViewer, outsideDiscovery } from "./outside-cluster.ts";
+import { byAuthority, type ClusterViewer, outsideDiscovery } from "./outside-cluster.ts";
 import type { Member, Target } from "./target.ts";
 import { originTls, plaintext, upstreamTls } from "./tls.ts";
 import type { ProxyNode } from "./types.ts";
@@ -249,19 +243,7 @@ export function commonClusters(config: MeshConfig): readonly [ClusterInit, Clust
     },
     {
       name: passthroughCluster,
-      lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
-      clusterDiscoveryType: {
-        case: "clusterType",
-        value: {
-          name: "envoy.clusters.dynamic_forward_proxy",
-          typedConfig: anyPack(
-            ClusterConfigSchema,
-            create(ClusterConfigSchema, {
-              clusterImplementationSpecifier: { case: "dnsCacheConfig", value: dnsCache },
-            }),
-          ),
-        },
-      },
+      ...byAuthority,
       connectTimeout: duration(config.connectTimeoutMs),
     },
   ];

@@ -1,20 +1,18 @@
 /** The listeners of an explicit-mode proxy. */
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { TrafficDirection } from "../../proto/gen/envoy/config/core/v3/base_pb.js";
 import type {
   FilterChainSchema,
   FilterSchema,
 } from "../../proto/gen/envoy/config/listener/v3/listener_components_pb.js";
 import type { ListenerSchema } from "../../proto/gen/envoy/config/listener/v3/listener_pb.js";
-import { TlsInspectorSchema } from "../../proto/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js";
-import { TcpProxySchema } from "../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
 import { isHttp, type MeshConfig } from "../model/index.ts";
 import { agentSecrets, inboundFields, tunnelListener, tunnelName } from "./envoy.ts";
 import { outboundFilters } from "./http-filters.ts";
 import { accessLogs, httpManager } from "./http-manager.ts";
 import type { InboundPort } from "./inbound.ts";
 import { forwardPort, forwardRoutes, inboundCluster } from "./names.ts";
+import { inspectors, tcpProxy } from "./network-filters.ts";
 import { limitedRoutes, limitFilters } from "./rate-limit.ts";
 import { retryPolicy } from "./retry.ts";
 import { downstreamTls, meshAlpn } from "./tls.ts";
@@ -93,17 +91,11 @@ export function meshListener(
   ports: readonly InboundPort[],
   config: MeshConfig,
 ): ListenerInit {
-  const inspector = create(TlsInspectorSchema);
   return {
     name: "mesh_inbound",
     ...listening(node, meshPort),
     trafficDirection: TrafficDirection.INBOUND,
-    listenerFilters: [
-      {
-        name: "envoy.filters.listener.tls_inspector",
-        configType: { case: "typedConfig", value: anyPack(TlsInspectorSchema, inspector) },
-      },
-    ],
+    listenerFilters: [inspectors.tls],
     filterChains: ports
       .filter((p) => p.mtls.mode !== "disable")
       .map((p) => ({
@@ -130,17 +122,7 @@ export function inboundFilter(
 ): MessageInitShape<typeof FilterSchema> {
   const cluster = inboundCluster(port.port);
   const statPrefix = `inbound_${port.port}`;
-  if (!isHttp(port.protocol)) {
-    const proxy = create(TcpProxySchema, {
-      statPrefix,
-      clusterSpecifier: { case: "cluster", value: cluster },
-      accessLog: accessLogs(config.accessLog),
-    });
-    return {
-      name: "envoy.filters.network.tcp_proxy",
-      configType: { case: "typedConfig", value: anyPack(TcpProxySchema, proxy) },
-    };
-  }
+  if (!isHttp(port.protocol)) return tcpProxy(statPrefix, cluster, config);
   return httpManager(config, {
     statPrefix,
     forwardProxy: false,

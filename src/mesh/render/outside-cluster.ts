@@ -63,7 +63,7 @@ function passedThrough(target: Target, captured: boolean): Discovery | undefined
 }
 
 /** The request's own host is resolved, as for hosts that the mesh does not know. */
-const byAuthority: Discovery = {
+export const byAuthority: Discovery = {
   lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
   clusterDiscoveryType: {
     case: "clusterType",

@@ -37,6 +37,12 @@ export function connectionError(code: number, reason: string, detail: string): H
   return { level: "connection", code, streamId: 0, reason: `http2.${reason}`, detail };
 }
 
+/** Connection errors of the two codes that most of them have. */
+export const protocolError = (reason: string, detail: string): Http2Error =>
+  connectionError(errorCodes.protocolError, reason, detail);
+export const calmError = (reason: string, detail: string): Http2Error =>
+  connectionError(errorCodes.enhanceYourCalm, reason, detail);
+
 export function streamError(code: number, streamId: number, reason: string, detail: string): Http2Error {
   return { level: "stream", code, streamId, reason: `http2.${reason}`, detail };
 }

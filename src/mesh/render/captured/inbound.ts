@@ -10,17 +10,11 @@ import { agentSecrets } from "../envoy.ts";
 import type { InboundPort } from "../inbound.ts";
 import type { ListenerInit } from "../listener.ts";
 import { blackHoleCluster, inboundCluster } from "../names.ts";
+import { inspectors, tcpProxy } from "../network-filters.ts";
 import { downstreamTls, meshAlpn } from "../tls.ts";
 import type { ProxyNode } from "../types.ts";
 import { ads, weftMetadata } from "../values.ts";
-import {
-  capturePorts,
-  everywhere,
-  inboundPassthrough,
-  inspectors,
-  inspectTimeout,
-  tcpProxy,
-} from "./parts.ts";
+import { capturePorts, everywhere, inboundPassthrough, inspectTimeout } from "./parts.ts";
 
 type ChainInit = MessageInitShape<typeof FilterChainSchema>;
 interface MatchInit {

@@ -6,10 +6,11 @@ import { outboundFilters } from "../http-filters.ts";
 import { httpManager } from "../http-manager.ts";
 import type { ListenerInit } from "../listener.ts";
 import { blackHoleCluster, outboundCluster } from "../names.ts";
+import { inspectors, tcpProxy } from "../network-filters.ts";
 import type { MeshIndex, TargetQuestion } from "../target.ts";
 import { ads, socketAddress, weftMetadata } from "../values.ts";
 import { capturedTables, endpointTable, type RouteTableInit } from "../virtual-host.ts";
-import { capturePorts, everywhere, inspectors, inspectTimeout, tcpProxy, unknownTarget } from "./parts.ts";
+import { capturePorts, everywhere, inspectTimeout, unknownTarget } from "./parts.ts";
 import { addressesOf, type VirtualAddresses } from "./vip.ts";
 
 export interface CapturedOutbound {
