@@ -105,6 +105,37 @@ function internalAddresses(
   });
 }
 
+const codecs: readonly HttpManagerConfig["codec"][] = ["auto", "http1", "http2"];
+
+/** Bounds of http2_protocol_options' fields, as Envoy validates them. */
+const http2Bounds = {
+  max_concurrent_streams: { field: "maxConcurrentStreams", to: "maxConcurrentStreams", least: 1 },
+  initial_stream_window_size: { field: "initialStreamWindowSize", to: "streamWindowBytes", least: 65_535 },
+  initial_connection_window_size: {
+    field: "initialConnectionWindowSize",
+    to: "connectionWindowBytes",
+    least: 65_535,
+  },
+  hpack_table_size: { field: "hpackTableSize", to: "headerTableBytes", least: 0 },
+} as const;
+
+function codecOf(
+  manager: HttpConnectionManager,
+  path: Path,
+  findings: Findings,
+): Pick<HttpManagerConfig, "codec" | "http2"> {
+  const options = manager.http2ProtocolOptions;
+  const http2: Record<string, number> = {};
+  for (const [name, { field, to, least }] of Object.entries(http2Bounds)) {
+    const value = options?.[field];
+    if (value === undefined) continue;
+    if (value < least || value > 2 ** 31 - 1)
+      findings.error(path.at("http2_protocol_options").at(name), `must be ${least} to ${2 ** 31 - 1}`);
+    http2[to] = value;
+  }
+  return { codec: codecs[manager.codecType] ?? "auto", ...(options ? { http2 } : {}) };
+}
+
 export function httpManager(
   manager: HttpConnectionManager,
   scope: ManagerScope,
@@ -137,6 +168,7 @@ export function httpManager(
     accessLogs: accessLogs(manager.accessLog, path.at("access_log"), findings),
     dynamicForwardProxy: filtersOf(manager, path, findings).dynamic,
     // urllib and requests send CONNECT as HTTP/1.0, so a forward proxy takes it.
+    ...codecOf(manager, path, findings),
     httpVersion10Accepted: (manager.httpProtocolOptions?.acceptHttp10 ?? false) || scope.forwardProxy,
   };
 }

@@ -103,6 +103,14 @@ const core: Record<string, Table> = {
     use_balsa_parser: harmless("chooses between Envoy's parsers"),
     allow_custom_methods: harmless("every token is a method"),
   }),
+  [`${v3}.core.v3.Http2ProtocolOptions`]: acts(
+    "hpack_table_size max_concurrent_streams initial_stream_window_size initial_connection_window_size",
+    {
+      stream_error_on_invalid_http_messaging: harmless("an invalid message resets its stream only"),
+      override_stream_error_on_invalid_http_message: harmless("an invalid message resets its stream only"),
+      use_oghttp2_codec: harmless("chooses between Envoy's codecs"),
+    },
+  ),
   [`${v3}.core.v3.SubstitutionFormatString`]: acts("text_format json_format text_format_source", {
     content_type: harmless("for response bodies, not for log lines"),
     json_format_options: harmless("the order of keys in a JSON object has no meaning"),
@@ -162,15 +170,12 @@ const listener: Record<string, Table> = {
     max_connect_attempts: only((v) => v === 1, "a TCP connection is tried once"),
   }),
   [`${hcm}.HttpConnectionManager`]: acts(
-    `codec_type stat_prefix rds route_config http_filters common_http_protocol_options http_protocol_options
+    `codec_type stat_prefix rds route_config http_filters common_http_protocol_options http_protocol_options http2_protocol_options
      server_name server_header_transformation max_request_headers_kb stream_idle_timeout request_timeout
      request_headers_timeout drain_timeout access_log use_remote_address xff_num_trusted_hops internal_address_config generate_request_id
      normalize_path merge_slashes upgrade_configs`,
     {
-      codec_type: only(
-        (v) => v === 0 || v === 1,
-        "only AUTO and HTTP1 are supported: there is no HTTP/2 yet",
-      ),
+      codec_type: only((v) => v === 0 || v === 1 || v === 2, "only AUTO, HTTP1 and HTTP2 are supported"),
       delayed_close_timeout: harmless("a closing connection is flushed and shut down without a timer"),
       add_user_agent: only((v) => v === false, "user-agent is left as it came"),
       skip_xff_append: only((v) => v === false, "the caller's address is appended to x-forwarded-for"),

@@ -180,6 +180,18 @@ export interface HttpManagerConfig {
   /** http filter dynamic_forward_proxy is present. */
   readonly dynamicForwardProxy: boolean;
   readonly httpVersion10Accepted: boolean;
+  /** codec_type; absent: auto (ALPN, else the first bytes). */
+  readonly codec?: "auto" | "http1" | "http2";
+  /** http2_protocol_options, as far as they are given. */
+  readonly http2?: Http2Options;
+}
+
+/** Limits of HTTP/2 connections that configuration may set; names as in wire/http2's limits. */
+export interface Http2Options {
+  readonly maxConcurrentStreams?: number;
+  readonly streamWindowBytes?: number;
+  readonly connectionWindowBytes?: number;
+  readonly headerTableBytes?: number;
 }
 
 /** Validation of the peer: trust bundle by secret name, then any matcher must match the one URI SAN. */

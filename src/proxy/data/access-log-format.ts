@@ -2,6 +2,8 @@
 import { getHeader } from "../../wire/http/index.ts";
 import { flagText, type StreamInfo } from "./stream-info.ts";
 
+const protocols = { 10: "HTTP/1.0", 11: "HTTP/1.1", 20: "HTTP/2" } as const;
+
 export type LineFormatter = (info: StreamInfo, now: number) => string;
 /** A value, or null where there is none (`-` in text, null in JSON). */
 type Operator = (info: StreamInfo, now: number) => string | number | null;
@@ -52,7 +54,7 @@ const clientPort = (i: StreamInfo): number => (i.clientAddress === "" ? i.connec
 
 /** Operators without argument. */
 const simple: Readonly<Record<string, Operator>> = {
-  PROTOCOL: (i) => (i.method === "" ? null : i.version === 11 ? "HTTP/1.1" : "HTTP/1.0"),
+  PROTOCOL: (i) => (i.method === "" ? null : protocols[i.version]),
   UPSTREAM_PROTOCOL: (i) => (i.host ? "HTTP/1.1" : null),
   RESPONSE_CODE: (i) => i.status,
   RESPONSE_CODE_DETAILS: (i) => text(i.details),

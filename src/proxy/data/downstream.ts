@@ -332,7 +332,7 @@ export class HttpDownstream implements RequestHandler, SocketUser, RouterSink, T
   }
 
   private writeHead(status: number, headers: HeaderList, framing: Framing, body: boolean): void {
-    const { version } = this.info;
+    const version = this.info.version === 10 ? 10 : 11;
     this.answer.head(status, headers, { framing, close: this.closeAfter, version, body });
   }
 

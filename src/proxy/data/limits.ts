@@ -40,6 +40,11 @@ export const seriesPerPairLimit = 256;
 /** Answer trailers and 1xx are held to the same limits as heads (wire/http1). */
 export const maxUpstreamHeaderBytes = 60 * 1024;
 
+/** How often a HTTP/2 connection looks at its time limits, while it has any. */
+export const http2CheckMs = 1000;
+/** Finished streams of a HTTP/2 connection that are kept to serve again. */
+export const spareStreams = 32;
+
 /** Fewest transports of clusters, those of clusters that left included, before unused ones are looked for. */
 export const transportSweepLeast = 64;
 

@@ -6,8 +6,10 @@ import { type Chain, ChainTls, chooseChain, compileChain } from "./chain.ts";
 import type { Cluster, Host } from "./cluster.ts";
 import { type DownstreamOwner, HttpDownstream } from "./downstream.ts";
 import { reportFault } from "./faults.ts";
+import { Detecting, Http2Downstream } from "./http2/index.ts";
 import { connectionLimit } from "./limits.ts";
 import type { LocalReply } from "./local-reply.ts";
+import type { Manager } from "./manager.ts";
 import { type Acceptor, type Addresses, addressesOf, restoredAddresses } from "./original-dst.ts";
 import type { Plane } from "./plane.ts";
 import type { Secrets } from "./secrets.ts";
@@ -17,7 +19,7 @@ import { type TcpOwner, TcpRelay } from "./tcp.ts";
 import { recordTcp } from "./tcp-record.ts";
 import { openTunnel } from "./tunnel.ts";
 
-type Ended = HttpDownstream | TcpRelay;
+type Ended = HttpDownstream | Http2Downstream | Detecting | TcpRelay;
 
 export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
   config: ListenerConfig;
@@ -119,7 +121,7 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
     this.draining = true;
     this.stopAccepting();
     for (const chain of this.all()) if (chain.manager) chain.manager.draining = true;
-    for (const connection of this.connections) if (connection instanceof HttpDownstream) connection.drain();
+    for (const connection of this.connections) if (!(connection instanceof TcpRelay)) connection.drain();
   }
 
   /** Ends what is left; says how many. */
@@ -127,8 +129,8 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
     let count = 0;
     for (const connection of [...this.connections]) {
       count++;
-      if (connection instanceof HttpDownstream) connection.kill();
-      else connection.end();
+      if (connection instanceof TcpRelay) connection.end();
+      else connection.kill();
     }
     return count;
   }
@@ -234,6 +236,7 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
       principal: info.principal,
       tls: true,
       listener: this.config.name,
+      alpn: info.alpn,
     });
   }
 
@@ -272,9 +275,27 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
       this.serveTcp(socket, slot, filter, connection);
       return;
     }
-    const http = new HttpDownstream(chain.manager!, socket, { connection, owner: this });
-    slot.user = http;
-    this.add(http);
+    this.serveHttp(socket, slot, chain.manager!, connection);
+  }
+
+  /** HTTP in the version that is configured, agreed upon by ALPN, or shown by the first bytes. */
+  private serveHttp(socket: Socket, slot: SocketSlot, manager: Manager, connection: ConnectionInfo): void {
+    const { codec = "auto" } = manager.config;
+    const { alpn = "" } = connection;
+    const begin = (http2: boolean): SocketUser => {
+      const Version = http2 ? Http2Downstream : HttpDownstream;
+      const http = new Version(manager, socket, { connection, owner: this });
+      slot.user = http;
+      this.add(http);
+      return http;
+    };
+    if (codec !== "auto" || alpn !== "") {
+      begin(codec === "http2" || (codec === "auto" && alpn === "h2"));
+      return;
+    }
+    const detecting = new Detecting(manager, socket, { owner: this, decide: begin });
+    slot.user = detecting;
+    this.add(detecting);
   }
 
   private serveTcp(

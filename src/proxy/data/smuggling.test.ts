@@ -37,7 +37,7 @@ const ways: readonly (readonly [string, Way])[] = [
           change.cluster(),
           change.endpoints("origin", [endpoint(port, 0)]),
           change.routes([route("origin")]),
-          change.listener(listener()),
+          change.listener(listener({}, { codec: "http1" })),
         ]);
         return plane;
       },

@@ -73,6 +73,8 @@ export interface ConnectionInfo {
   readonly principal: string;
   readonly tls: boolean;
   readonly listener: string;
+  /** Agreed upon in the handshake; absent: none. */
+  readonly alpn?: string;
 }
 
 /** Reset and used again for each request of a connection. */
@@ -85,7 +87,7 @@ export class StreamInfo {
   /** Lower case is not forced; the route table lowers it. */
   authority = "";
   scheme = "http";
-  version: 10 | 11 = 11;
+  version: 10 | 11 | 20 = 11;
   headers: HeaderList = noHeaders;
   responseHeaders: HeaderList = noHeaders;
   requestId = "";

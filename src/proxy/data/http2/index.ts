@@ -1,0 +1,2 @@
+export { Detecting } from "./detect.ts";
+export { Http2Downstream } from "./downstream.ts";
