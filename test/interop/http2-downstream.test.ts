@@ -1,5 +1,6 @@
 /** HTTP/2 in front of a plain HTTP/1.1 backend: curl and h2spec judge. */
 import { afterEach, describe, expect, test } from "bun:test";
+import type { DownstreamTls } from "../../src/proxy/config/index.ts";
 import {
   change,
   endpoint,
@@ -11,6 +12,7 @@ import {
   type TestPlane,
   testPlane,
 } from "../../src/proxy/data/test-support.ts";
+import { createTestCa } from "../../src/testkit/index.ts";
 import { h2spec, runH2spec } from "./h2spec/run.ts";
 
 const open: { stop(): void }[] = [];
@@ -43,13 +45,26 @@ function backend(): Origin {
   return made;
 }
 
-function proxy(codec: "auto" | "http1" | "http2" = "auto"): TestPlane {
+const own = createTestCa().leaf({ dns: ["localhost"] });
+const overTls: DownstreamTls = {
+  certSecret: "own",
+  requireClientCertificate: false,
+  alpn: ["h2", "http/1.1"],
+  minVersion: 771,
+  maxVersion: 772,
+};
+
+function proxy(codec: "auto" | "http1" | "http2" = "auto", tls?: DownstreamTls): TestPlane {
   const plane = testPlane();
+  const secrets = [{ name: "own", certPem: own.certPem, keyPem: own.keyPem }];
+  plane.handle({ kind: "update", seq: 1000, resources: [], secrets });
+  const config = listener({}, { codec });
+  const filterChains = config.filterChains.map((chain) => (tls ? { ...chain, tls } : chain));
   plane.apply([
     change.cluster(),
     change.endpoints("origin", [endpoint(backend().port, 0)]),
     change.routes([route("origin")]),
-    change.listener(listener({}, { codec })),
+    change.listener({ ...config, filterChains }),
   ]);
   open.push(plane);
   return plane;
@@ -97,6 +112,15 @@ describe("HTTP/2 downstream", () => {
     "h2spec before a plain backend: 146 of 146",
     async () => {
       expect(await runH2spec(proxy("http2").port("main")!)).toEqual({ cases: 146, notPassed: [] });
+    },
+    60_000,
+  );
+
+  test.skipIf(h2spec === undefined)(
+    "h2spec over TLS, by ALPN: 146 of 146",
+    async () => {
+      const port = proxy("auto", overTls).port("main")!;
+      expect(await runH2spec(port, { tls: true })).toEqual({ cases: 146, notPassed: [] });
     },
     60_000,
   );

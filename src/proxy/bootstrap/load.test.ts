@@ -91,10 +91,10 @@ describe("loadBootstrap()", () => {
   });
 
   test("names a field that is known and not supported, through typed_config", async () => {
-    expect(await edited("stat_prefix: ingress", "stat_prefix: ingress\n          codec_type: HTTP2")).toEqual(
+    expect(await edited("stat_prefix: ingress", "stat_prefix: ingress\n          codec_type: HTTP3")).toEqual(
       [
         "15:11 static_resources.listeners[0].filter_chains[0].filters[0].http_connection_manager.codec_type: " +
-          "only AUTO and HTTP1 are supported: there is no HTTP/2 yet",
+          "only AUTO, HTTP1 and HTTP2 are supported",
       ],
     );
     expect(await edited("http.router.v3.Router", "http.lua.v3.Lua")).toEqual([

@@ -139,11 +139,17 @@ function validationOf(
   }
 }
 
-function protocols(common: CommonTlsContext, path: Path, findings: Findings): readonly string[] {
+function protocols(
+  common: CommonTlsContext,
+  path: Path,
+  findings: Findings,
+  http2: boolean,
+): readonly string[] {
   for (const [i, name] of common.alpnProtocols.entries()) {
     const at = path.at("alpn_protocols").at(i);
     if (name === "" || Buffer.byteLength(name) > 255) findings.error(at, "1 to 255 bytes are allowed");
-    else if (name === "h2") findings.error(at, "there is no HTTP/2 yet: offer http/1.1");
+    else if (name === "h2" && !http2)
+      findings.error(at, "there is no HTTP/2 to upstreams yet: offer http/1.1");
   }
   return common.alpnProtocols;
 }
@@ -168,7 +174,7 @@ export function downstreamTls(
     certSecret: certSecret ?? "",
     requireClientCertificate,
     ...(validation ? { validation } : {}),
-    alpn: common ? protocols(common, at, findings) : [],
+    alpn: common ? protocols(common, at, findings, true) : [],
     ...versionRange(common?.tlsParams, at.at("tls_params"), findings),
   };
 }
@@ -194,7 +200,7 @@ export function upstreamTls(
     ...(certSecret !== undefined ? { certSecret } : {}),
     ...(validation ? { validation } : {}),
     sni: context.sni,
-    alpn: common ? protocols(common, at, findings) : [],
+    alpn: common ? protocols(common, at, findings, false) : [],
     ...versionRange(common?.tlsParams, at.at("tls_params"), findings),
   };
 }

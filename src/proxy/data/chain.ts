@@ -131,7 +131,7 @@ function serverOptions(config: DownstreamTls, secrets: Secrets): TlsServerOption
     cert: own.certPem,
     key: own.keyPem,
     ca: trust?.caPem ?? "",
-    alpn: alpnOf(config.alpn),
+    alpn: alpnOf(config.alpn, true),
     minVersion: version(config.minVersion, 771),
     maxVersion: version(config.maxVersion, 772),
     requireClientCertificate: config.requireClientCertificate,

@@ -73,7 +73,10 @@ export function version(value: number, otherwise: 771 | 772): TlsVersion {
   return (value || otherwise) >= 772 ? "1.3" : "1.2";
 }
 
-/** Only protocols that this proxy speaks are offered. */
-export function alpnOf(list: readonly string[]): readonly string[] {
-  return list.filter((name) => name === "http/1.1" || name === "istio-http/1.1" || name === "istio");
+/** Only protocols that this proxy speaks are offered. `http2`: it does, downstream. */
+export function alpnOf(list: readonly string[], http2 = false): readonly string[] {
+  return list.filter(
+    (name) =>
+      (http2 && name === "h2") || name === "http/1.1" || name === "istio-http/1.1" || name === "istio",
+  );
 }
