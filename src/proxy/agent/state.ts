@@ -114,7 +114,7 @@ export class ResourceState {
       for (const { filter } of [...config.filterChains, config.defaultFilterChain].filter(
         (c) => c !== undefined,
       ))
-        if (filter.kind === "tcp") used.add(filter.cluster);
+        if (filter.kind === "tcp") for (const c of filter.clusters) used.add(c.cluster);
     return used;
   }
 

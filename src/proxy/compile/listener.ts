@@ -7,7 +7,12 @@ import type {
 import type { Listener } from "../../proto/gen/envoy/config/listener/v3/listener_pb.js";
 import type { HttpConnectionManager } from "../../proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import type { TcpProxy } from "../../proto/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
-import type { FilterChainConfig, ListenerConfig, RouteTableConfig } from "../config/index.ts";
+import type {
+  FilterChainConfig,
+  ListenerConfig,
+  RouteTableConfig,
+  WeightedCluster,
+} from "../config/index.ts";
 import { accessLogs } from "./access-log.ts";
 import { unpackAny } from "./any.ts";
 import { httpManager } from "./http-manager.ts";
@@ -82,12 +87,35 @@ function chainMatch(
   };
 }
 
+/** Where tcp_proxy leads to: one cluster, or several by weight. */
+function tcpClusters(
+  { clusterSpecifier: to }: TcpProxy,
+  path: Path,
+  findings: Findings,
+): readonly WeightedCluster[] {
+  if (to.case !== "weightedClusters") {
+    const cluster = to.case === "cluster" ? to.value : "";
+    if (cluster === "") findings.error(path.at("cluster"), "is required");
+    return [{ cluster, weight: 1 }];
+  }
+  const at = path.at("weighted_clusters").at("clusters");
+  if (to.value.clusters.length === 0) findings.error(at, "at least one is required");
+  return to.value.clusters.map((c, i) => {
+    if (c.name === "") findings.error(at.at(i).at("name"), "is required");
+    if (c.weight < 1) findings.error(at.at(i).at("weight"), "must be 1 or more");
+    return { cluster: c.name, weight: c.weight };
+  });
+}
+
 function tcpFilter(proxy: TcpProxy, path: Path, findings: Findings): FilterChainConfig["filter"] {
-  const cluster = proxy.clusterSpecifier.case === "cluster" ? proxy.clusterSpecifier.value : "";
-  if (cluster === "") findings.error(path.at("cluster"), "is required");
+  const clusters = tcpClusters(proxy, path, findings);
+  const connectAttempts = proxy.maxConnectAttempts ?? 1;
+  if (connectAttempts < 1) findings.error(path.at("max_connect_attempts"), "must be 1 or more");
   return {
     kind: "tcp",
-    cluster,
+    clusters,
+    totalWeight: clusters.reduce((sum, c) => sum + c.weight, 0),
+    connectAttempts,
     statPrefix: proxy.statPrefix,
     idleTimeoutMs: durationMs(proxy.idleTimeout, tcpIdleTimeoutMs),
     accessLogs: accessLogs(proxy.accessLog, path.at("access_log"), findings),

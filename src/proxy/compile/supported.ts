@@ -166,9 +166,11 @@ const listener: Record<string, Table> = {
     "destination_port server_names transport_protocol application_protocols",
   ),
   [`${v3}.listener.v3.Filter`]: acts("name typed_config"),
-  [`${ext}.filters.network.tcp_proxy.v3.TcpProxy`]: acts("stat_prefix cluster idle_timeout access_log", {
-    max_connect_attempts: only((v) => v === 1, "a TCP connection is tried once"),
-  }),
+  [`${ext}.filters.network.tcp_proxy.v3.TcpProxy`]: acts(
+    "stat_prefix cluster weighted_clusters idle_timeout access_log max_connect_attempts",
+  ),
+  [`${ext}.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster`]: acts("clusters"),
+  [`${ext}.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight`]: acts("name weight"),
   [`${hcm}.HttpConnectionManager`]: acts(
     `codec_type stat_prefix rds route_config http_filters common_http_protocol_options http_protocol_options http2_protocol_options
      server_name server_header_transformation max_request_headers_kb stream_idle_timeout request_timeout

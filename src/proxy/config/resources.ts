@@ -236,7 +236,10 @@ export interface FilterChainConfig {
     | { readonly kind: "http"; readonly http: HttpManagerConfig }
     | {
         readonly kind: "tcp";
-        readonly cluster: string;
+        readonly clusters: readonly WeightedCluster[];
+        readonly totalWeight: number;
+        /** max_connect_attempts, default 1. */
+        readonly connectAttempts: number;
         readonly statPrefix: string;
         readonly idleTimeoutMs: number;
         readonly accessLogs: readonly AccessLogConfig[];

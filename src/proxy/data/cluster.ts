@@ -63,6 +63,8 @@ export class Cluster implements PoolCluster {
   private choices: { readonly list: Tier<Host>[]; readonly pickers: Map<Tier<Host>, Picker<Host>> } | null =
     null;
   private epoch = -1;
+  /** Its endpoints spoke before their client did: tunnels to it wait less for the client's first bytes. */
+  serverFirst = false;
   /** Connections of this thread. */
   private held = 0;
 

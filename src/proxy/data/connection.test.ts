@@ -13,6 +13,7 @@ import {
   type RawSocket,
   route,
   type TestPlane,
+  tcpTo,
   testPlane,
 } from "./test-support.ts";
 
@@ -456,7 +457,7 @@ test("tcp_proxy relays both ways, counts and logs the connection", async () => {
       format: { kind: "text", text: "%PROTOCOL% %BYTES_RECEIVED% %BYTES_SENT% %UPSTREAM_CLUSTER%" },
     },
   ] as const;
-  const filter = { kind: "tcp", cluster: "origin", statPrefix: "t", idleTimeoutMs: 0, accessLogs } as const;
+  const filter = { ...tcpTo("origin"), accessLogs };
   const { port, plane, clock } = setUp(echo, { listener: { filterChains: [{ ...only, filter }] } });
   const client = await connect(port);
   client.send("hello");

@@ -29,6 +29,8 @@ export const accessLogFlushMs = 50;
 export const tunnelHoldBytes = 64 * 1024;
 /** Time that a CONNECT tunnel to a mesh service waits for the client's first bytes before it is relayed as TCP. */
 export const tunnelSniffMs = 1000;
+/** The same, and for a listener's choice of a filter chain, where the server is known to speak first. */
+export const serverFirstWaitMs = 100;
 /** Distinct peers remembered by their encoded metadata. */
 export const peerCacheLimit = 1024;
 /** Pairs of peers and services with series of their own in a thread; what comes later is counted under "unknown". */

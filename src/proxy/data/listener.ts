@@ -11,8 +11,9 @@ import { connectionLimit } from "./limits.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { Manager } from "./manager.ts";
 import { type Acceptor, type Addresses, addressesOf, restoredAddresses } from "./original-dst.ts";
-import type { Plane } from "./plane.ts";
+import { chooseWeighted, type Plane } from "./plane.ts";
 import type { Secrets } from "./secrets.ts";
+import { ServerFirstPorts } from "./server-first.ts";
 import type { Socket, SocketSlot, SocketUser } from "./socket.ts";
 import type { ConnectionInfo } from "./stream-info.ts";
 import { type TcpOwner, TcpRelay } from "./tcp.ts";
@@ -35,6 +36,7 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
     readonly noChain: number;
     readonly tlsError: number;
   };
+  private readonly serverFirst = new ServerFirstPorts();
   private draining = false;
   /** Called when the last connection of a draining listener is gone. */
   onEmpty: (() => void) | null = null;
@@ -171,15 +173,18 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
       else this.upgrade(socket, all[0]!, addresses, false);
       return;
     }
-    inspect(socket, { clock, timeoutMs: this.config.detectTimeoutMs, http }, (found) => {
+    const timeoutMs = this.serverFirst.waitMs(addresses.localPort, this.config.detectTimeoutMs);
+    inspect(socket, { clock, timeoutMs, http }, (found) => {
       if (found.kind === "tls") {
         const chain = this.choose(true, found.sni, found.alpn, addresses);
         if (chain === null) this.refuse(socket);
         else if (chain.config.tls) this.upgrade(socket, chain, addresses, true);
         // TLS bytes for a plaintext chain go through as they are.
         else this.serve(socket, bare(socket), chain, this.connection(addresses, found.sni));
-      } else if (found.kind === "plain") this.enter(socket, addresses, httpNames[found.http ?? "none"]);
-      else if (found.kind === "silent") this.enter(socket, addresses, []);
+      } else if (found.kind === "plain") {
+        this.serverFirst.clientSpoke(addresses.localPort);
+        this.enter(socket, addresses, httpNames[found.http ?? "none"]);
+      } else if (found.kind === "silent") this.enter(socket, addresses, []);
       else socket.terminate();
     });
   }
@@ -304,7 +309,8 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
     filter: Extract<FilterChainConfig["filter"], { kind: "tcp" }>,
     connection: ConnectionInfo,
   ): void {
-    const cluster = this.plane.cluster(filter.cluster);
+    const chosen = chooseWeighted(filter.clusters, filter.totalWeight, this.plane.rng.float());
+    const cluster = this.plane.cluster(chosen?.cluster ?? "");
     const host = cluster ? tcpHost(this.plane, cluster, connection) : null;
     if (!cluster || host === null) {
       socket.end();
@@ -316,6 +322,8 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
       idleTimeoutMs: filter.idleTimeoutMs,
       owner: this,
       record: recordTcp(this.plane, this.config.direction, { cluster, host, connection, filter }),
+      connectAttempts: cluster.config.discovery === "original" ? 1 : filter.connectAttempts,
+      ...(!connection.tls && { onServerFirst: () => this.serverFirst.serverSpoke(connection.localPort) }),
     });
     slot.user = relay;
     this.add(relay);

@@ -14,6 +14,7 @@ import {
   peer,
   route,
   type TestPlane,
+  tcpTo,
   testPlane,
 } from "./test-support.ts";
 
@@ -122,14 +123,7 @@ describe("mutual TLS between two data planes", () => {
   test("a relayed TCP connection is opened and closed under both principals", async () => {
     const backend = answering(() => ok("relayed"));
     const { out } = meshPair(backend);
-    const tcp = {
-      kind: "tcp",
-      cluster: "origin",
-      statPrefix: "t",
-      idleTimeoutMs: 0,
-      accessLogs: [],
-    } as const;
-    const chains = [{ ...listener().filterChains[0]!, filter: tcp }];
+    const chains = [{ ...listener().filterChains[0]!, filter: tcpTo("origin") }];
     expect(out.apply([change.listener(listener({ name: "tcp", filterChains: chains }))])).toEqual([]);
     const client = await connect(out.port("tcp"));
     client.send("GET / HTTP/1.1\r\nHost: reviews\r\nConnection: close\r\n\r\n");

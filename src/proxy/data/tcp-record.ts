@@ -34,7 +34,8 @@ export function recordTcp(
     row[series().opened]!++;
   };
   return {
-    connected(principal, trusted) {
+    connected(host, principal, trusted) {
+      info.host = host;
       info.upstreamPrincipal = principal;
       info.upstreamTrusted = trusted;
       open();

@@ -34,7 +34,7 @@ class Side {
 /** Who counts and logs a connection. */
 export interface TcpRecord {
   /** The upstream stands: its verified identity, and whether it is the mesh's (Transport.trusts). */
-  connected(principal: string, trusted: boolean): void;
+  connected(host: Host, principal: string, trusted: boolean): void;
   /** Once, whether it stood or not. */
   ended(relay: TcpRelay): void;
 }
@@ -56,8 +56,14 @@ export class TcpRelay implements SocketUser, Timed {
   /** The upstream could not be reached. */
   failed = false;
   private cancelDial: (() => void) | null = null;
+  /** The endpoint of the last dial. */
+  private dialed: Host | null = null;
   private connected = false;
   private gone = false;
+  /** Further endpoints that may be tried: max_connect_attempts. */
+  private attemptsLeft: number;
+  /** Told when the upstream speaks before the client does; null afterwards. */
+  private spokeFirst: (() => void) | null;
   /** It holds one of the cluster's connections. */
   private counted = false;
 
@@ -70,6 +76,10 @@ export class TcpRelay implements SocketUser, Timed {
       readonly idleTimeoutMs: number;
       readonly owner: TcpOwner;
       readonly record?: TcpRecord;
+      /** Endpoints tried at most, default 1. */
+      readonly connectAttempts?: number;
+      /** Called once if the upstream's bytes come before any of the client's. */
+      readonly onServerFirst?: (() => void) | undefined;
     },
   ) {
     this.runtime = runtime;
@@ -77,6 +87,8 @@ export class TcpRelay implements SocketUser, Timed {
     this.owner = options.owner;
     this.record = options.record ?? null;
     this.idleMs = options.idleTimeoutMs;
+    this.attemptsLeft = (options.connectAttempts ?? 1) - 1;
+    this.spokeFirst = options.onServerFirst ?? null;
     this.down.writer.socket = socket;
     const { cluster, host } = options;
     const word = cluster.slot + clusterWord.connections;
@@ -87,14 +99,35 @@ export class TcpRelay implements SocketUser, Timed {
       this.end();
       return;
     }
-    cluster.metrics.add(cluster.metrics.connections, 1);
     cluster.metrics.add(cluster.metrics.connectionsActive, 1);
-    runtime.wheel.arm(this.timer, cluster.connectTimeoutMs);
-    const slot: SocketSlot = { user: this.upstreamUser(cluster, host) };
+    this.dial(host);
+  }
+
+  private dial(host: Host): void {
+    const { cluster } = this;
+    cluster.metrics.add(cluster.metrics.connections, 1);
+    this.runtime.wheel.arm(this.timer, cluster.connectTimeoutMs);
+    const slot: SocketSlot = { user: this.upstreamUser(host) };
+    this.dialed = host;
     this.cancelDial = host.transport.connect({ host: host.config.host, port: host.config.port }, slot);
   }
 
-  private upstreamUser(cluster: Cluster, host: Host): SocketUser {
+  /** The endpoint was not reached: another, as the policy picks it, or the end. */
+  private missed(host: Host): void {
+    const { cluster } = this;
+    cluster.metrics.add(cluster.metrics.connectFail, 1);
+    cluster.record(host, 0);
+    const next = this.attemptsLeft > 0 ? cluster.pick() : null;
+    if (next === null) {
+      this.failed = true;
+      this.end();
+      return;
+    }
+    this.attemptsLeft--;
+    this.dial(next);
+  }
+
+  private upstreamUser(host: Host): SocketUser {
     return {
       onOpen: (socket: Socket, tls: TlsInfo | null) => {
         if (this.gone) {
@@ -102,7 +135,7 @@ export class TcpRelay implements SocketUser, Timed {
           return;
         }
         this.connected = true;
-        this.record?.connected(tls?.principal ?? "", host.transport.trusts(tls));
+        this.record?.connected(host, tls?.principal ?? "", host.transport.trusts(tls));
         this.up.writer.socket = socket;
         this.up.writer.drain();
         if (this.up.finished && this.up.writer.queued === 0) socket.shutdown();
@@ -110,10 +143,7 @@ export class TcpRelay implements SocketUser, Timed {
         this.touch();
       },
       onRefused: (_refusal: TlsRefusal) => {
-        cluster.metrics.add(cluster.metrics.connectFail, 1);
-        cluster.record(host, 0);
-        this.failed = true;
-        this.end();
+        if (!this.gone) this.missed(host);
       },
       onBytes: (bytes) => this.relay(bytes, this.down, this.up),
       onDrain: () => this.drained(this.up, this.down),
@@ -161,8 +191,11 @@ export class TcpRelay implements SocketUser, Timed {
     to.writer.bytes(bytes);
     to.writer.flush();
     if (to.writer.queued > highWatermarkBytes) from.pause();
-    if (to === this.down) this.sent += bytes.length;
-    else this.received += bytes.length;
+    if (to === this.down) {
+      if (this.spokeFirst !== null && this.received === 0) this.spokeFirst();
+      this.sent += bytes.length;
+    } else this.received += bytes.length;
+    this.spokeFirst = null;
     const { metrics } = this.cluster;
     metrics.add(to === this.down ? metrics.received : metrics.sent, bytes.length);
     this.touch();
@@ -202,6 +235,9 @@ export class TcpRelay implements SocketUser, Timed {
     if (!this.connected) {
       const { metrics } = this.cluster;
       metrics.add(metrics.connectTimeout, 1);
+      this.cancelDial?.();
+      this.missed(this.dialed!);
+      return;
     }
     this.end();
   }

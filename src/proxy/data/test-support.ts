@@ -89,6 +89,19 @@ export function endpoint(port: number, index: number, more: Partial<EndpointConf
   };
 }
 
+/** tcp_proxy to these clusters, in equal parts, tried once. */
+export function tcpTo(...names: readonly string[]) {
+  return {
+    kind: "tcp",
+    clusters: names.map((cluster) => ({ cluster, weight: 1 })),
+    totalWeight: names.length,
+    connectAttempts: 1,
+    statPrefix: "t",
+    idleTimeoutMs: 0,
+    accessLogs: [],
+  } as const;
+}
+
 export function listener(
   more: Partial<ListenerConfig> = {},
   http: Partial<HttpManagerConfig> = {},

@@ -5,7 +5,7 @@
 
 import type { Cluster, Host } from "./cluster.ts";
 import { type DownstreamOwner, HttpDownstream } from "./downstream.ts";
-import { tunnelHoldBytes, tunnelSniffMs } from "./limits.ts";
+import { serverFirstWaitMs, tunnelHoldBytes, tunnelSniffMs } from "./limits.ts";
 import {
   forbiddenConnect,
   type LocalReply,
@@ -80,6 +80,9 @@ function relay(place: TunnelPlace, target: TcpTarget): TcpRelay {
     ...target,
     idleTimeoutMs: place.manager.config.idleTimeoutMs,
     owner: place.owner,
+    onServerFirst: () => {
+      target.cluster.serverFirst = true;
+    },
   });
 }
 
@@ -101,7 +104,7 @@ class Tunnel implements SocketUser, Timed {
     this.place = place;
     this.authority = authority;
     this.target = target;
-    place.manager.plane.wheel.arm(this.timer, tunnelSniffMs);
+    place.manager.plane.wheel.arm(this.timer, target.cluster.serverFirst ? serverFirstWaitMs : tunnelSniffMs);
   }
 
   onOpen(): void {
@@ -132,6 +135,7 @@ class Tunnel implements SocketUser, Timed {
     manager.plane.wheel.remove(this.timer);
     const held = Buffer.concat(this.held);
     this.held = [];
+    if (kind === "http") this.target.cluster.serverFirst = false;
     this.inner =
       kind === "tcp"
         ? relay(place, this.target)
