@@ -1,8 +1,12 @@
 import { afterEach, expect, test } from "bun:test";
 import { fakeClock } from "../../testkit/index.ts";
 import type { FilterChainConfig } from "../config/index.ts";
+import type { Cluster, Host } from "./cluster.ts";
 import { serverFirstWaitMs } from "./limits.ts";
+import type { Runtime } from "./runtime.ts";
 import { ServerFirstPorts } from "./server-first.ts";
+import type { Socket, SocketSlot } from "./socket.ts";
+import { TcpRelay } from "./tcp.ts";
 import {
   change,
   connect,
@@ -91,6 +95,47 @@ test.each([1, 3])("after %d attempts the connection ends", async (connectAttempt
   await client.inbox.until(() => client.inbox.closed);
   expect(plane.metric("envoy_cluster_upstream_cx_connect_fail")).toBe(connectAttempts);
   expect(plane.metric("envoy_cluster_upstream_cx_active")).toBe(0);
+});
+
+function fakeSocket() {
+  const said: string[] = [];
+  const note = (word: string) => () => void said.push(word);
+  const words = ["pause", "resume", "end", "terminate", "shutdown"].map((w) => [w, note(w)]);
+  return { said, socket: Object.fromEntries(words) as unknown as Socket };
+}
+
+test("what comes of a dial after its time-out touches nothing of the next one", () => {
+  const slots: SocketSlot[] = [];
+  const transport = {
+    trusts: () => false,
+    connect: (_: unknown, slot: SocketSlot) => {
+      slots.push(slot);
+      return () => undefined;
+    },
+  };
+  const host = { config: { host: "h", port: 1 }, transport } as unknown as Host;
+  const none = (): void => undefined;
+  const cluster = {
+    ...{ slot: 0, limits: { maxConnections: 1 }, metrics: { add: none }, connectTimeoutMs: 1000 },
+    ...{ pick: () => host, record: none },
+  } as unknown as Cluster;
+  const runtime = {
+    counts: { tryAcquire: () => true, release: none },
+    wheel: { arm: none, disarm: none, remove: none },
+  } as unknown as Runtime;
+  const owner = { onGone: none };
+  const options = { cluster, host, idleTimeoutMs: 0, owner, connectAttempts: 2 };
+  const relay = new TcpRelay(runtime, fakeSocket().socket, options);
+  relay.onTimer();
+  expect(slots.length).toBe(2);
+  const [late, good] = [fakeSocket(), fakeSocket()];
+  slots[1]!.user.onOpen(good.socket, null);
+  slots[0]!.user.onOpen(late.socket, null);
+  slots[0]!.user.onClosed();
+  slots[0]!.user.onRefused({ code: "tls.connect", detail: "late" });
+  expect([late.said, relay.closed, slots.length]).toEqual([["terminate"], false, 2]);
+  relay.onFin();
+  expect(good.said).toEqual(["shutdown"]);
 });
 
 test("a port is known for a server that speaks first until a client speaks first", () => {

@@ -56,8 +56,8 @@ export class TcpRelay implements SocketUser, Timed {
   /** The upstream could not be reached. */
   failed = false;
   private cancelDial: (() => void) | null = null;
-  /** The endpoint of the last dial. */
-  private dialed: Host | null = null;
+  /** The last dial: where to, and who hears of it. */
+  private dialed: { readonly host: Host; readonly slot: SocketSlot } | null = null;
   private connected = false;
   private gone = false;
   /** Further endpoints that may be tried: max_connect_attempts. */
@@ -108,7 +108,7 @@ export class TcpRelay implements SocketUser, Timed {
     cluster.metrics.add(cluster.metrics.connections, 1);
     this.runtime.wheel.arm(this.timer, cluster.connectTimeoutMs);
     const slot: SocketSlot = { user: this.upstreamUser(host) };
-    this.dialed = host;
+    this.dialed = { host, slot };
     this.cancelDial = host.transport.connect({ host: host.config.host, port: host.config.port }, slot);
   }
 
@@ -235,8 +235,11 @@ export class TcpRelay implements SocketUser, Timed {
     if (!this.connected) {
       const { metrics } = this.cluster;
       metrics.add(metrics.connectTimeout, 1);
+      const { host, slot } = this.dialed!;
+      // Not every transport can take a dial back: what comes of it late is nobody's.
+      slot.user = abandoned;
       this.cancelDial?.();
-      this.missed(this.dialed!);
+      this.missed(host);
       return;
     }
     this.end();
@@ -263,3 +266,15 @@ export class TcpRelay implements SocketUser, Timed {
     this.owner.onGone(this);
   }
 }
+
+const ignore = (): void => undefined;
+
+/** A dial that was given up. */
+const abandoned: SocketUser = {
+  onOpen: (socket) => void socket.terminate(),
+  onRefused: ignore,
+  onBytes: ignore,
+  onDrain: ignore,
+  onFin: ignore,
+  onClosed: ignore,
+};
