@@ -167,8 +167,8 @@ export function httpManager(
     generateRequestId: manager.generateRequestId ?? true,
     accessLogs: accessLogs(manager.accessLog, path.at("access_log"), findings),
     dynamicForwardProxy: filtersOf(manager, path, findings).dynamic,
-    // urllib and requests send CONNECT as HTTP/1.0, so a forward proxy takes it.
     ...codecOf(manager, path, findings),
+    // urllib and requests send CONNECT as HTTP/1.0, so a forward proxy takes it.
     httpVersion10Accepted: (manager.httpProtocolOptions?.acceptHttp10 ?? false) || scope.forwardProxy,
   };
 }

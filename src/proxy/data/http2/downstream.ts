@@ -52,7 +52,6 @@ export class Http2Downstream implements SocketUser, ServerHandler, StreamOwner, 
   /** Streams whose answer is with the codec, and objects that serve again. */
   private answered: DownstreamStream[] = [];
   private readonly spare: DownstreamStream[] = [];
-  private readonly streams = new Set<DownstreamStream>();
   private requests = 0;
   private inEvent = false;
   private leaving = false;
@@ -144,7 +143,6 @@ export class Http2Downstream implements SocketUser, ServerHandler, StreamOwner, 
     const { maxRequestsPerConnection: most } = manager.config;
     if ((most > 0 && this.requests >= most) || manager.draining) this.codec.shutdown();
     const served = this.spare.pop() ?? new DownstreamStream(this);
-    this.streams.add(served);
     served.begin(stream, head, endStream);
     return served;
   }
@@ -160,14 +158,7 @@ export class Http2Downstream implements SocketUser, ServerHandler, StreamOwner, 
   }
 
   onStreamFault(error: Http2Error): void {
-    this.countError();
-    const { plane, listener } = this.manager;
-    plane.post({
-      kind: "log",
-      level: "debug",
-      message: "a HTTP/2 stream was reset",
-      fields: { listener, reason: error.reason, detail: error.detail },
-    });
+    this.fault("a HTTP/2 stream was reset", error);
   }
 
   onIdle(): void {
@@ -176,20 +167,15 @@ export class Http2Downstream implements SocketUser, ServerHandler, StreamOwner, 
   }
 
   onError(error: Http2Error): void {
-    this.countError();
-    const { plane, listener } = this.manager;
-    plane.post({
-      kind: "log",
-      level: "debug",
-      message: "a HTTP/2 connection was closed",
-      fields: { listener, reason: error.reason, detail: error.detail },
-    });
+    this.fault("a HTTP/2 connection was closed", error);
     this.closeSoon();
   }
 
-  private countError(): void {
-    const { plane, slots } = this.manager;
+  /** The peer's mistake: counted and logged. */
+  private fault(message: string, { reason, detail }: Http2Error): void {
+    const { plane, slots, listener } = this.manager;
     plane.metrics.row[slots.protocolErrors]!++;
+    plane.post({ kind: "log", level: "debug", message, fields: { listener, reason, detail } });
   }
 
   // Streams
@@ -200,7 +186,6 @@ export class Http2Downstream implements SocketUser, ServerHandler, StreamOwner, 
   }
 
   onSettled(stream: DownstreamStream): void {
-    this.streams.delete(stream);
     if (this.spare.length < spareStreams && !this.gone) this.spare.push(stream);
     else stream.dispose();
   }
