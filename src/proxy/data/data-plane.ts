@@ -22,6 +22,7 @@ import { HeldClock } from "./held-clock.ts";
 import { transportSweepLeast } from "./limits.ts";
 import { Listener } from "./listener.ts";
 import { Metrics } from "./metrics.ts";
+import { type Net, runtimeNet } from "./net.ts";
 import { Unbound } from "./original-dst.ts";
 import type { Plane } from "./plane.ts";
 import { RetryBudget } from "./retry-budget.ts";
@@ -37,6 +38,8 @@ export interface DataPlaneOptions {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly post: (message: FromWorker) => void;
+  /** Default: the runtime's sockets. */
+  readonly net?: Net;
 }
 
 export interface DataPlane {
@@ -69,6 +72,7 @@ class DataPlaneOfThread implements DataPlane {
   private readonly unbound = new Unbound<Listener>();
   /** Listeners that left or changed their address, while their connections finish. */
   private readonly leaving = new Set<Listener>();
+  private readonly plain: Transport;
   private readonly transports = new Map<string, Transport>();
   /** Number of transports at which unused ones are looked for. */
   private sweepAt = transportSweepLeast;
@@ -81,7 +85,8 @@ class DataPlaneOfThread implements DataPlane {
 
   constructor(options: DataPlaneOptions) {
     this.options = options;
-    const { init, rng } = options;
+    const { init, rng, net = runtimeNet } = options;
+    this.plain = plainTransport(net);
     const clock = new HeldClock(options.clock);
     this.level = logLevels.indexOf(init.logLevel);
     const post = (message: FromWorker): void => this.post(message);
@@ -99,13 +104,14 @@ class DataPlaneOfThread implements DataPlane {
     const runtime = {
       clock,
       rng,
+      net,
       post,
       metrics,
       wheel: new TimerWheel(clock),
       table,
       counts: new SharedCounts(table, new Int32Array(init.ledger)),
     };
-    this.dynamic = new DynamicHosts(clock, (host, port) => this.isOwnAddress(host, port));
+    this.dynamic = new DynamicHosts(clock, net, (host, port) => this.isOwnAddress(host, port));
     this.plane = {
       ...runtime,
       telemetry: new Telemetry(metrics, clock, init.localPeer),
@@ -226,7 +232,7 @@ class DataPlaneOfThread implements DataPlane {
 
   /** One transport for all endpoints with the same settings. */
   private transport(config: UpstreamTls | null): Transport {
-    if (config === null) return plainTransport;
+    if (config === null) return this.plain;
     const key = JSON.stringify(config);
     let found = this.transports.get(key);
     if (!found) {

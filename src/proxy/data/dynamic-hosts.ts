@@ -3,7 +3,8 @@ import type { Clock } from "../../base/index.ts";
 import { parseAuthority } from "../../wire/http/index.ts";
 import { type Cluster, Host } from "./cluster.ts";
 import { dynamicHostLimit } from "./limits.ts";
-import { boundTransport, plainTransport } from "./transport.ts";
+import type { Net } from "./net.ts";
+import { plainTransport } from "./transport.ts";
 
 interface Entry {
   readonly host: Host;
@@ -11,18 +12,20 @@ interface Entry {
 }
 
 /** The address to come from, of the same family as where it goes: Istio's IPv6 form of 127.0.0.6 is ::6. */
-function bound(cluster: Cluster, name: string): string {
-  const { bindAddress = "" } = cluster.config;
+function bound(cluster: Cluster, name: string): string | undefined {
+  const { bindAddress } = cluster.config;
   return name.includes(":") && bindAddress === "127.0.0.6" ? "::6" : bindAddress;
 }
 
 export class DynamicHosts {
   private readonly clock: Clock;
+  private readonly net: Net;
   private readonly isOwn: (host: string, port: number) => boolean;
   private readonly entries = new Map<string, Entry>();
 
-  constructor(clock: Clock, isOwn: (host: string, port: number) => boolean) {
+  constructor(clock: Clock, net: Net, isOwn: (host: string, port: number) => boolean) {
     this.clock = clock;
+    this.net = net;
     this.isOwn = isOwn;
   }
 
@@ -58,7 +61,7 @@ export class DynamicHosts {
         // The cluster's spare words: its dynamic endpoints share them, as nothing balances between them.
         slot: cluster.dynamicSlot,
       },
-      cluster.config.bindAddress === undefined ? plainTransport : boundTransport(bound(cluster, name)),
+      plainTransport(this.net, bound(cluster, name)),
     );
     this.entries.set(key, { host, usedAt: this.clock.now() });
     return host;

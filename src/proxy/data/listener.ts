@@ -1,20 +1,21 @@
 /** A listening address of one thread: accepts, finds the filter chain, hands the connection to its filter. */
+import { assert } from "../../base/index.ts";
 import type { HttpSniff } from "../../wire/sniff/index.ts";
 import { inspect, type TlsInfo, type TlsRefusal } from "../../wire/tls/index.ts";
 import type { FilterChainConfig, ListenerConfig } from "../config/index.ts";
 import { type Chain, ChainTls, chooseChain, compileChain } from "./chain.ts";
 import type { Cluster, Host } from "./cluster.ts";
 import { type DownstreamOwner, HttpDownstream } from "./downstream.ts";
-import { reportFault } from "./faults.ts";
 import { Detecting, Http2Downstream } from "./http2/index.ts";
 import { connectionLimit } from "./limits.ts";
 import type { LocalReply } from "./local-reply.ts";
 import type { Manager } from "./manager.ts";
+import type { Listening } from "./net.ts";
 import { type Acceptor, type Addresses, addressesOf, restoredAddresses } from "./original-dst.ts";
 import { chooseWeighted, type Plane } from "./plane.ts";
 import type { Secrets } from "./secrets.ts";
 import { ServerFirstPorts } from "./server-first.ts";
-import type { Socket, SocketSlot, SocketUser } from "./socket.ts";
+import { isRuntime, type RuntimeSocket, type Socket, type SocketSlot, type SocketUser } from "./socket.ts";
 import type { ConnectionInfo } from "./stream-info.ts";
 import { type TcpOwner, TcpRelay } from "./tcp.ts";
 import { recordTcp } from "./tcp-record.ts";
@@ -29,7 +30,7 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
   private readonly tls: ChainTls;
   private chains: readonly Chain[] = [];
   private fallback: Chain | null = null;
-  private socket: Bun.TCPSocketListener<SocketSlot | undefined> | null = null;
+  private socket: Listening | null = null;
   private readonly slots: {
     readonly total: number;
     readonly active: number;
@@ -68,29 +69,23 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
   /** Binds, if it is one to bind; throws the system's error where it cannot. */
   open(): void {
     if (this.config.binds === false) return;
-    const user = (socket: Bun.Socket<SocketSlot | undefined>): SocketUser | undefined => socket.data?.user;
-    const options: Bun.TCPSocketListenOptions<SocketSlot | undefined> & { readonly reusePort: boolean } = {
-      hostname: this.config.address,
-      port: this.config.port,
-      reusePort: true,
-      allowHalfOpen: true,
-      socket: {
-        open: (socket) => this.accept(socket as unknown as Socket),
-        data: (socket, bytes) => user(socket)?.onBytes(bytes),
-        drain: (socket) => user(socket)?.onDrain(),
-        end: (socket) => user(socket)?.onFin(),
-        close: (socket) => user(socket)?.onClosed(),
-        error: (socket, error) => {
-          reportFault(error);
-          socket.terminate();
-        },
-      },
-    };
-    this.socket = Bun.listen(options);
+    this.socket = this.listen(this.config, this.config.port);
+  }
+
+  private listen(config: ListenerConfig, port: number): Listening {
+    const { address: hostname } = config;
+    const onAccept = (socket: Socket): void => this.accept(socket);
+    return this.plane.net.listen({ hostname, port, inspected: inspected(config), onAccept });
   }
 
   /** New filter chains for new connections; those that are open keep what they began with. */
   update(config: ListenerConfig): void {
+    const before = this.socket;
+    if (before?.inspects === false && inspected(config)) {
+      // Both are open for a moment; who connected to the one that goes is served as what it connected to.
+      this.socket = this.listen(config, before.port);
+      before.stop();
+    }
     this.config = config;
     this.compile();
   }
@@ -115,7 +110,7 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
 
   /** No new connections. Those that are open go on. */
   stopAccepting(): void {
-    this.socket?.stop(false);
+    this.socket?.stop();
     this.socket = null;
   }
 
@@ -159,18 +154,27 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
   }
 
   take(socket: Socket, addresses: Addresses): void {
-    const { metrics, clock } = this.plane;
-    metrics.row[this.slots.total]!++;
+    this.plane.metrics.row[this.slots.total]!++;
     if (this.connections.size >= connectionLimit) {
       socket.terminate();
       return;
     }
     const all = this.candidates(addresses.localPort);
+    if (this.config.inspectsHttp !== true && all.every((c) => c.tlsKey === "")) {
+      this.enter(socket, addresses, []);
+      return;
+    }
+    assert(isRuntime(socket), "a listener with TLS has the runtime's sockets");
+    this.look(socket, addresses, all);
+  }
+
+  /** TLS, or what the first bytes say that it is. */
+  private look(socket: RuntimeSocket, addresses: Addresses, all: readonly Chain[]): void {
+    const { clock } = this.plane;
     const http = this.config.inspectsHttp === true;
     const tlsKey = all[0]?.tlsKey ?? "";
     if (!http && all.every((c) => c.tlsKey === tlsKey)) {
-      if (tlsKey === "") this.enter(socket, addresses, []);
-      else this.upgrade(socket, all[0]!, addresses, false);
+      this.upgrade(socket, all[0]!, addresses, false);
       return;
     }
     const timeoutMs = this.serverFirst.waitMs(addresses.localPort, this.config.detectTimeoutMs);
@@ -210,7 +214,7 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
    * TLS by one server for all chains with this configuration. A chain that the ClientHello chose stays; else it is
    * chosen by what was agreed upon.
    */
-  private upgrade(plain: Socket, chain: Chain, addresses: Addresses, chosen: boolean): void {
+  private upgrade(plain: RuntimeSocket, chain: Chain, addresses: Addresses, chosen: boolean): void {
     const server = this.tls.get(chain.tlsKey, chain.config.tls!);
     if (server === null) {
       this.plane.metrics.row[this.slots.tlsError]!++;
@@ -367,6 +371,13 @@ export class Listener implements DownstreamOwner, TcpOwner, Acceptor {
     if (user instanceof TcpRelay) this.add(user);
     return user;
   }
+}
+
+/** Whether connections may become TLS, or are looked at before they are read. */
+function inspected(config: ListenerConfig): boolean {
+  const { filterChains, defaultFilterChain, restoresAddress = false, inspectsHttp = false } = config;
+  const tls = filterChains.some((c) => c.tls) || defaultFilterChain?.tls !== undefined;
+  return restoresAddress || inspectsHttp || tls;
 }
 
 /** Where a TCP connection goes on to: an endpoint, or the address that it was meant for. */

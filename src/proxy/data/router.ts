@@ -117,7 +117,8 @@ export class Router implements Waiter, UpstreamUser, Timed {
     if (request === null) return;
     if (this.keepBody) {
       if (upstream === null || this.bodyBytes + chunk.length <= replayLimitBytes) {
-        this.body.push(chunk.slice());
+        // A copy: `slice` of a Buffer is none.
+        this.body.push(new Uint8Array(chunk));
         this.bodyBytes += chunk.length;
       } else {
         this.forgetBody();

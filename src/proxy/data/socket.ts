@@ -2,14 +2,39 @@
 import type { TlsHandlers, TlsInfo, TlsRefusal } from "../../wire/tls/index.ts";
 import { reportFault } from "./faults.ts";
 
-export type Socket = Bun.Socket<unknown>;
+/** The runtime's: the only one that can become TLS. */
+export type RuntimeSocket = Bun.Socket<unknown>;
+
+/** A connection's socket, the runtime's or one of the thread's own loop. */
+export interface Socket {
+  /** The SocketSlot of whoever has the connection. */
+  data: unknown;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** Bytes taken, 0 or more; what is left waits for onDrain. Negative: the connection is gone. */
+  write(bytes: Uint8Array, offset?: number, length?: number): number;
+  /** No more bytes follow; reading goes on. */
+  shutdown(): void;
+  /** Closes in order. */
+  end(): void;
+  /** Closes with a reset. */
+  terminate(): void;
+  pause(): void;
+  resume(): void;
+}
+
+export function isRuntime(socket: Socket): socket is Socket & RuntimeSocket {
+  return "upgradeTLS" in socket;
+}
 
 /** Events of one connection, plain or TLS. `onOpen` or `onRefused` comes first; after `onOpen` exactly one `onClosed`. */
 export interface SocketUser {
   /** `tls`: null on a plain connection. */
   onOpen(socket: Socket, tls: TlsInfo | null): void;
   onRefused(refusal: TlsRefusal): void;
-  /** The bytes may be kept until the handler returns. */
+  /** The bytes are valid until the handler returns: the next read may overwrite them. */
   onBytes(bytes: Uint8Array): void;
   onDrain(): void;
   onFin(): void;
@@ -36,7 +61,7 @@ export const tlsHandlers: TlsHandlers<SocketSlot> = {
 
 /** Handlers for a plain outgoing connection whose data is a SocketSlot. */
 export const plainHandlers: Bun.SocketHandler<SocketSlot> = {
-  open: (socket) => socket.data.user.onOpen(socket as unknown as Socket, null),
+  open: (socket) => socket.data.user.onOpen(socket, null),
   data: (socket, bytes) => socket.data.user.onBytes(bytes),
   drain: (socket) => socket.data.user.onDrain(),
   end: (socket) => socket.data.user.onFin(),

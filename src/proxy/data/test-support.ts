@@ -14,6 +14,7 @@ import {
   sharedWords,
 } from "../config/index.ts";
 import { createDataPlane, type DataPlane } from "./data-plane.ts";
+import type { Net } from "./net.ts";
 
 export const httpDefaults: HttpManagerConfig = {
   statPrefix: "test",
@@ -174,7 +175,7 @@ export interface TestPlane extends DataPlane {
 }
 
 export function testPlane(
-  options: { clock?: Clock; shared?: SharedArrayBuffer; credential?: string; seed?: number } = {},
+  options: { clock?: Clock; shared?: SharedArrayBuffer; credential?: string; seed?: number; net?: Net } = {},
 ): TestPlane {
   const posted: FromWorker[] = [];
   const shared = options.shared ?? new SharedArrayBuffer(sharedWords * 4);
@@ -198,6 +199,7 @@ export function testPlane(
     clock: options.clock ?? systemClock,
     rng: seededRng(options.seed ?? 1),
     post: (m) => posted.push(m),
+    ...(options.net && { net: options.net }),
   });
   let seq = 0;
   return {

@@ -6,8 +6,9 @@ import {
   type TlsInfo,
 } from "../../wire/tls/index.ts";
 import type { UpstreamTls } from "../config/index.ts";
+import type { Net } from "./net.ts";
 import type { Secrets } from "./secrets.ts";
-import { plainHandlers, type SocketSlot, tlsHandlers } from "./socket.ts";
+import { type SocketSlot, tlsHandlers } from "./socket.ts";
 import { alpnOf, compileVerifier, version } from "./verify.ts";
 
 export interface Target {
@@ -29,34 +30,13 @@ export interface Transport {
 
 const nothing = (): void => undefined;
 
-export const plainTransport: Transport = {
-  trusts: () => false,
-  connect(target, slot) {
-    // A rejection is reported by connectError as well.
-    Bun.connect({ hostname: target.host, port: target.port, socket: plainHandlers, data: slot }).catch(
-      nothing,
-    );
-    return nothing;
-  },
-  stop: nothing,
-};
-
-/** Plain TCP from an address of this machine (upstream_bind_config). */
-export function boundTransport(localAddress: string): Transport {
+/** Plain TCP, from an address of this machine where one is given (upstream_bind_config). */
+export function plainTransport(net: Net, localAddress?: string): Transport {
   return {
-    ...plainTransport,
-    connect(target, slot) {
-      // `localAddress` is missing from the runtime's types.
-      const options = {
-        hostname: target.host,
-        port: target.port,
-        localAddress,
-        socket: plainHandlers,
-        data: slot,
-      };
-      Bun.connect(options as Bun.TCPSocketConnectOptions<SocketSlot>).catch(nothing);
-      return nothing;
-    },
+    trusts: () => false,
+    connect: ({ host, port }, slot) =>
+      net.connect(localAddress === undefined ? { host, port } : { host, port, localAddress }, slot),
+    stop: nothing,
   };
 }
 

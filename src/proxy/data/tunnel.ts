@@ -120,7 +120,7 @@ class Tunnel implements SocketUser, Timed {
       this.inner.onBytes(bytes);
       return;
     }
-    this.held.push(bytes.slice());
+    this.held.push(new Uint8Array(bytes));
     this.heldBytes += bytes.length;
     const start = Buffer.concat(this.held).toString("latin1", 0, 16);
     if (start.startsWith("PRI ")) this.become("tcp");
