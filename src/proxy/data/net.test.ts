@@ -1,8 +1,7 @@
 /** The data plane on the thread's own loop. The worker's tests and all that run real proxies play on it too. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock } from "../../base/index.ts";
-import { issue, issuingCa } from "../../testkit/issue.ts";
-import { chain, sni, spiffe } from "../../testkit/mesh-tls.ts";
+import { chain, connectTls, secrets } from "../../testkit/mesh-tls.ts";
 import { EpollLoop } from "../../wire/epoll/index.ts";
 import { epollNet, type Net } from "./net.ts";
 import {
@@ -72,42 +71,17 @@ describe.skipIf(process.platform !== "linux")("the thread's own loop", () => {
 
   test("where a plain listener becomes one with TLS, new connections are the runtime's, old ones go on", async () => {
     const backend = answering(() => ok("yes"));
-    const ca = issuingCa();
-    const own = issue({ ca, spiffe: spiffe("reviews") });
     const plane = testPlane({ net });
     cleanups.push(() => plane.stop(), backend.stop);
-    const secrets = [
-      { name: "default", certPem: own.cert, keyPem: own.key },
-      { name: "ROOTCA", caPem: ca.pem },
-    ];
     plane.handle({ kind: "update", seq: 1000, resources: [], secrets });
     plane.apply([...plain(backend.port), change.listener(listener())]);
     const before = await connect(plane.port("main"));
     before.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     await before.inbox.match(/yes$/);
     expect(plane.apply([change.listener({ ...listener(), filterChains: [chain()] })])).toEqual([]);
-    const caller = issue({ ca, spiffe: spiffe("productpage") });
-    const answer = Promise.withResolvers<string>();
-    const socket = await Bun.connect({
-      hostname: "127.0.0.1",
-      port: plane.port("main"),
-      tls: {
-        ca: ca.pem,
-        cert: caller.cert,
-        key: caller.key,
-        serverName: sni,
-        rejectUnauthorized: false,
-        ALPNProtocols: "http/1.1",
-      } as Bun.TLSOptions,
-      socket: {
-        handshake: (s) => void s.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
-        data: (_, bytes) => answer.resolve(bytes.toString()),
-        close: () => answer.resolve("closed"),
-        error: () => undefined,
-      },
-    });
-    cleanups.push(() => socket.terminate());
-    expect(await answer.promise).toMatch(/^HTTP\/1.1 200 [\s\S]*yes$/);
+    const after = await connectTls(plane.port("main"));
+    after.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    await after.inbox.match(/^HTTP\/1.1 200 [\s\S]*yes$/);
     before.inbox.text = "";
     before.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     await before.inbox.match(/yes$/);
