@@ -13,8 +13,6 @@ const refusals: Readonly<Record<Feature, RegExp>> = {
   fault: /fault\.v3\.HTTPFault/,
   cors: /cors\.v3\.Cors/,
   mirror: /request_mirror_policies/,
-  "regex-rewrite": /regex_rewrite/,
-  "destination-headers": /clusters\[\d+\]\.request_headers_to_add/,
   "header-operators": /command operators/,
   "retry-hosts": /retry_host_predicate/,
   "retry-localities": /retry_priority/,

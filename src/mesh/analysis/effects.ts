@@ -32,14 +32,7 @@ export function ruleEffects(rule: RouteRule): readonly string[] {
         ]
       : []),
     ...(rewrite?.path ? [`the path becomes ${rewrite.path}`] : []),
-    ...(rewrite?.regex
-      ? [
-          marked(
-            `in the path ${rewrite.regex.pattern} becomes ${rewrite.regex.substitution}`,
-            "regex-rewrite",
-          ),
-        ]
-      : []),
+    ...(rewrite?.regex ? [`in the path ${rewrite.regex.pattern} becomes ${rewrite.regex.substitution}`] : []),
     ...(rewrite?.authority ? [`the host becomes ${rewrite.authority}`] : []),
     ...mirrors.map(({ destination: d, share }) =>
       marked(`a copy to ${d.host}${d.subset ? ` subset ${d.subset}` : ""} of ${percent(share)}`, "mirror"),

@@ -8,8 +8,6 @@ export type Feature =
   | "fault"
   | "cors"
   | "mirror"
-  | "regex-rewrite"
-  | "destination-headers"
   | "header-operators"
   | "retry-hosts"
   | "retry-localities"
@@ -29,8 +27,6 @@ export const pendingInProxy: ReadonlySet<Feature> = new Set<Feature>([
   "fault",
   "cors",
   "mirror",
-  "regex-rewrite",
-  "destination-headers",
   "header-operators",
   "retry-hosts",
   "retry-localities",

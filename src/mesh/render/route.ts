@@ -99,24 +99,23 @@ function actionOf(rule: ComposedRule, retries: RetryPolicy, context: RouteContex
               clusters: shares.map((d) => ({
                 name: context.clusterOf(d, budgeted),
                 weight: d.weight,
-                ...ownHeaders(d, context.kind),
+                ...ownHeaders(d),
               })),
             },
           },
     timeout: duration(rule.timeoutMs ?? 0),
     ...(retry && { retryPolicy: retry }),
-    ...rewriteOf(rule, context.kind),
+    ...rewriteOf(rule),
     ...mirrorsOf(rule, context),
     ...(hashPolicy && hashPolicy.length > 0 && { hashPolicy }),
   };
   return { case: "route", value };
 }
 
-function rewriteOf(
-  { rewrite }: ComposedRule,
-  kind: ProxyNode["kind"],
-): Pick<ActionValue, "prefixRewrite" | "regexRewrite" | "hostRewriteSpecifier"> {
-  const regex = carriesOut(kind, "regex-rewrite") ? rewrite?.regex : undefined;
+function rewriteOf({
+  rewrite,
+}: ComposedRule): Pick<ActionValue, "prefixRewrite" | "regexRewrite" | "hostRewriteSpecifier"> {
+  const regex = rewrite?.regex;
   return {
     ...(rewrite?.path && { prefixRewrite: rewrite.path }),
     ...(regex && {
@@ -128,8 +127,7 @@ function rewriteOf(
   };
 }
 
-function ownHeaders(d: Destination, kind: ProxyNode["kind"]) {
-  if (!carriesOut(kind, "destination-headers")) return {};
+function ownHeaders(d: Destination) {
   return {
     ...(d.requestHeaders && headerOps(d.requestHeaders, "request")),
     ...(d.responseHeaders && headerOps(d.responseHeaders, "response")),

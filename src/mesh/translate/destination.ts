@@ -31,7 +31,6 @@ export function parseDestinations(
   const weights = parseWeights(entries, list);
   const changes = entries.map((entry) => {
     entry.object().rest(["destination", "weight", "headers"]);
-    if (entries.length > 1) entry.at("headers").pending("destination-headers");
     return parseHeaderChanges(entry.at("headers"));
   });
   const destinations = entries.flatMap((entry, i): readonly Destination[] => {

@@ -25,7 +25,6 @@ export function parseRewrite(rewrite: Field, authority: string | undefined): Rew
 function parseRegex(field: Field): Rewrite["regex"] {
   if (!field.object().present) return undefined;
   field.rest(["match", "rewrite"]);
-  field.pending("regex-rewrite");
   const pattern = field.at("match").regex();
   const substitution = field.at("rewrite").text() ?? "";
   if (!field.at("match").text()) {

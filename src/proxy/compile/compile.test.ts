@@ -318,6 +318,22 @@ describe("routes", () => {
 
   test("refuse what is not supported or makes no sense, each by its path", () => {
     const c = { cluster: "c" };
+    const rewriting = (regex: string, substitution: string, more = {}) =>
+      one({ route: { ...c, regexRewrite: { pattern: { regex }, substitution }, ...more } });
+    expect(rewriting("^/(a)/(b)", "\\2\\\\\\0")).toBe("");
+    expect(rewriting("^/(a)", "/\\2")).toBe(
+      `${at}.route.regex_rewrite.substitution: \\2: the pattern has 1 groups`,
+    );
+    expect(rewriting("a", "\\n")).toContain(`${at}.route.regex_rewrite.substitution: \\n is neither`);
+    expect(rewriting("(", "")).toContain(`${at}.route.regex_rewrite.pattern.regex: not a`);
+    expect(rewriting("a", "b", { prefixRewrite: "/" })).toContain(
+      `${at}.route.regex_rewrite: prefix_rewrite`,
+    );
+    const own = { header: { key: "Host", value: "x" } };
+    const shares = { clusters: [{ name: "a", weight: 1, responseHeadersToAdd: [own] }] };
+    expect(one({ route: { weightedClusters: shares } })).toContain(
+      `${at}.route.weighted_clusters.clusters[0].response_headers_to_add[0].header.key: host cannot be set`,
+    );
     expect(one({ route: { ...c, hashPolicy: [{ header: { headerName: "x" } }] } })).toBe("");
     expect(one({ route: { ...c, requestMirrorPolicies: [{ cluster: "d" }] } })).toBe(
       `${at}.route.request_mirror_policies: this field is not supported`,

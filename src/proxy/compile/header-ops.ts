@@ -3,15 +3,9 @@ import {
   HeaderValueOption_HeaderAppendAction as Action,
   type HeaderValueOption,
 } from "../../proto/gen/envoy/config/core/v3/base_pb.js";
-import type { HeaderMutation } from "../config/index.ts";
+import type { HeaderMutation, HeaderOps } from "../config/index.ts";
 import { headerNameOf } from "./match.ts";
 import type { Findings, Path } from "./path.ts";
-
-/** What one level (route, virtual host, table) asks for, in one direction. */
-export interface HeaderOps {
-  readonly add: readonly HeaderMutation[];
-  readonly remove: readonly string[];
-}
 
 /** Headers that frame or address a message; Envoy refuses to touch the pseudo ones and host likewise. */
 const untouchable = new Set(["host", "content-length", "transfer-encoding", "connection"]);
@@ -51,7 +45,7 @@ function mutation(option: HeaderValueOption, path: Path, findings: Findings): He
   };
 }
 
-/** One level's operations; `kind` is `request` or `response`. */
+/** Operations of one level (destination, route, virtual host, table) in one direction; `kind` is `request` or `response`. */
 export function headerOps(
   level: { readonly add: readonly HeaderValueOption[]; readonly remove: readonly string[] },
   kind: "request" | "response",

@@ -9,18 +9,21 @@ import {
   type RouteAction,
   type RouteMatch,
   type VirtualHost,
+  type WeightedCluster_ClusterWeight,
 } from "../../proto/gen/envoy/config/route/v3/route_components_pb.js";
 import type { RouteConfiguration } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
+import type { RegexMatchAndSubstitute } from "../../proto/gen/envoy/type/matcher/v3/regex_pb.js";
 import type {
   RouteMatch as CompiledMatch,
+  HeaderOps,
   RouteConfig,
   RouteTableConfig,
   VirtualHostConfig,
   WeightedCluster,
 } from "../config/index.ts";
-import { type HeaderOps, headerOps, mergeOps } from "./header-ops.ts";
+import { headerOps, mergeOps } from "./header-ops.ts";
 import { maxDirectResponseBytes } from "./limits.ts";
-import { headerMatch, queryMatch, regexText } from "./match.ts";
+import { groupsOf, headerMatch, queryMatch, regexText } from "./match.ts";
 import type { Findings, Path } from "./path.ts";
 import { retryPolicy } from "./retry.ts";
 import { durationMs, metadataOf, withOwner } from "./values.ts";
@@ -101,6 +104,22 @@ function routeMatch(match: RouteMatch | undefined, path: Path, findings: Finding
   };
 }
 
+/** What one destination changes beside the route. */
+function ownOf(
+  cluster: WeightedCluster_ClusterWeight,
+  path: Path,
+  findings: Findings,
+): Omit<WeightedCluster, "cluster" | "weight"> {
+  const { request, response } = levelOf(cluster, path, findings);
+  const any = (ops: HeaderOps): boolean => ops.add.length + ops.remove.length > 0;
+  const host = cluster.hostRewriteSpecifier;
+  return {
+    ...(any(request) && { requestHeaders: request }),
+    ...(any(response) && { responseHeaders: response }),
+    ...(host.case === "hostRewriteLiteral" && { hostRewrite: host.value }),
+  };
+}
+
 function clustersOf(action: RouteAction, path: Path, findings: Findings): WeightedCluster[] {
   const how = action.clusterSpecifier;
   if (how.case === "cluster") {
@@ -114,7 +133,7 @@ function clustersOf(action: RouteAction, path: Path, findings: Findings): Weight
   const at = path.at("weighted_clusters");
   const list = how.value.clusters.map((c, i) => {
     if (c.name === "") findings.error(at.at("clusters").at(i).at("name"), "must not be empty");
-    return { cluster: c.name, weight: c.weight ?? 0 };
+    return { cluster: c.name, weight: c.weight ?? 0, ...ownOf(c, at.at("clusters").at(i), findings) };
   });
   const sum = list.reduce((n, c) => n + c.weight, 0);
   if (sum === 0) findings.error(at, "the sum of the weights must be above 0");
@@ -123,6 +142,25 @@ function clustersOf(action: RouteAction, path: Path, findings: Findings): Weight
   if (total !== undefined && total !== sum)
     findings.error(at.at("total_weight"), `is ${total}, but the weights sum to ${sum}`);
   return list;
+}
+
+/** Envoy refuses what RE2 could not replace by: a group that is not there, a \\ before anything else. */
+function regexRewrite(
+  message: RegexMatchAndSubstitute,
+  path: Path,
+  findings: Findings,
+): { readonly pattern: string; readonly substitution: string } {
+  const { pattern: matcher, substitution } = message;
+  const at = path.at("substitution");
+  if (matcher === undefined) findings.error(path.at("pattern"), "is required");
+  const pattern = matcher ? regexText(matcher, path.at("pattern"), findings) : "";
+  for (const [reference] of substitution.matchAll(/\\(?:\\|.|$)/gs)) {
+    if (reference === "\\\\") continue;
+    if (!/\d/.test(reference)) findings.error(at, `${reference} is neither \\0 to \\9 nor \\\\`);
+    else if (Number(reference[1]) > groupsOf(pattern))
+      findings.error(at, `${reference}: the pattern has ${groupsOf(pattern)} groups`);
+  }
+  return { pattern, substitution };
 }
 
 function routeAction(
@@ -140,6 +178,9 @@ function routeAction(
   const weft = metadataOf(route.metadata, "weft");
   const retry = policy && retryPolicy(policy, weft, path.at("retry_policy"), findings);
   const host = action.hostRewriteSpecifier;
+  const rewrite = action.regexRewrite;
+  if (rewrite && action.prefixRewrite !== "")
+    findings.error(path.at("regex_rewrite"), "prefix_rewrite is given too; only one can be");
   return {
     kind: "route",
     clusters,
@@ -148,6 +189,7 @@ function routeAction(
     ...(action.idleTimeout ? { idleTimeoutMs: durationMs(action.idleTimeout, 0) } : {}),
     ...(retry ? { retry } : {}),
     ...(action.prefixRewrite !== "" ? { prefixRewrite: action.prefixRewrite } : {}),
+    ...(rewrite ? { regexRewrite: regexRewrite(rewrite, path.at("regex_rewrite"), findings) } : {}),
     ...(host.case === "hostRewriteLiteral" ? { hostRewrite: host.value } : {}),
   };
 }

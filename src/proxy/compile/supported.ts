@@ -122,6 +122,7 @@ const core: Record<string, Table> = {
     user_agent_version: harmless("tells a control plane the client's version"),
   }),
   "envoy.type.matcher.v3.StringMatcher": acts("exact prefix suffix contains safe_regex ignore_case"),
+  "envoy.type.matcher.v3.RegexMatchAndSubstitute": acts("pattern substitution"),
   "envoy.type.matcher.v3.RegexMatcher": acts("regex", {
     google_re2: harmless("RE2 syntax is the only one; its cost is bounded here by the length"),
   }),
@@ -237,7 +238,7 @@ const route: Record<string, Table> = {
   ),
   [`${v3}.route.v3.QueryParameterMatcher`]: acts("name string_match present_match"),
   [`${v3}.route.v3.RouteAction`]: acts(
-    "cluster weighted_clusters prefix_rewrite host_rewrite_literal timeout idle_timeout retry_policy upgrade_configs",
+    "cluster weighted_clusters prefix_rewrite regex_rewrite host_rewrite_literal timeout idle_timeout retry_policy upgrade_configs",
     {
       hash_policy: notHashing,
       cluster_not_found_response_code: only((v) => v === 0, "a missing cluster answers 503"),
@@ -249,7 +250,7 @@ const route: Record<string, Table> = {
   [`${v3}.route.v3.WeightedCluster`]: acts("clusters total_weight", {
     runtime_key_prefix: harmless("there is no runtime to look weights up in"),
   }),
-  [`${v3}.route.v3.WeightedCluster.ClusterWeight`]: acts("name weight"),
+  [`${v3}.route.v3.WeightedCluster.ClusterWeight`]: acts(`name weight host_rewrite_literal ${headers}`),
   [`${v3}.route.v3.RetryPolicy`]: acts(
     "retry_on num_retries per_try_timeout retriable_status_codes retry_back_off retriable_request_headers",
     { host_selection_retry_max_attempts: harmless("acts with retry_host_predicate only, which is refused") },

@@ -42,10 +42,21 @@ export interface RouteMatch {
   readonly query: readonly QueryMatch[];
 }
 
+/** Removals first, then additions. */
+export interface HeaderOps {
+  readonly add: readonly HeaderMutation[];
+  readonly remove: readonly string[];
+}
+
 export interface WeightedCluster {
   readonly cluster: string;
   readonly weight: number;
   readonly owner?: Owner;
+  /** Before what the route asks for. */
+  readonly requestHeaders?: HeaderOps;
+  readonly responseHeaders?: HeaderOps;
+  /** Instead of the route's. */
+  readonly hostRewrite?: string;
 }
 
 /** route.v3.RetryPolicy. */
@@ -92,6 +103,8 @@ export interface RouteConfig {
         readonly idleTimeoutMs?: number;
         readonly retry?: RetryPolicy;
         readonly prefixRewrite?: string;
+        /** Every match in the path without its query; `\\1` stands for what a group matched. */
+        readonly regexRewrite?: { readonly pattern: string; readonly substitution: string };
         readonly hostRewrite?: string;
       }
     | {

@@ -1,5 +1,5 @@
 /** Routing: from a prepared request to what the router shall do, or to a local answer. */
-import { setHeader } from "../../wire/http/index.ts";
+import { parseAuthority, setHeader } from "../../wire/http/index.ts";
 import { type RequestHead, requestFraming } from "../../wire/http1/index.ts";
 import type { RouteConfig } from "../config/index.ts";
 import type { Host } from "./cluster.ts";
@@ -45,6 +45,7 @@ function planRoute(
   const { plane } = manager;
   const chosen = chooseWeighted(action.clusters, action.totalWeight, plane.rng.float());
   info.clusterName = chosen?.cluster ?? "";
+  info.destination = chosen;
   const cluster = chosen ? plane.cluster(chosen.cluster) : undefined;
   if (chosen?.owner) info.owner = chosen.owner;
   if (!cluster) return noCluster;
@@ -58,7 +59,7 @@ function planRoute(
     fixedHost = plane.originalHost(cluster, localAddress, localPort);
     if (fixedHost === null) return loopDetected;
   }
-  rewrite(info, route, action);
+  rewrite(info, route, chosen?.hostRewrite ?? action.hostRewrite);
   const asked = info.overrides ? takeOverrides(info, route.retry) : null;
   const policy = asked ? asked.retry : route.retry;
   const retry = policy?.allows(info) ? policy : null;
@@ -67,6 +68,8 @@ function planRoute(
   const perTryTimeoutMs = asked?.perTryTimeoutMs ?? action.retry?.perTryTimeoutMs ?? 0;
   const expected = expectedTimeout(timeoutMs, perTryTimeoutMs);
   if (expected > 0) setHeader(info.headers, "x-envoy-expected-rq-timeout-ms", `${expected}`);
+  const own = chosen?.requestHeaders;
+  if (own) mutateHeaders(info.headers, own.remove, own.add);
   mutateHeaders(info.headers, route.config.requestHeadersRemove, route.config.requestHeadersAdd);
   return {
     cluster,
@@ -86,11 +89,11 @@ function expectedTimeout(timeoutMs: number, perTryMs: number): number {
   return timeoutMs === 0 ? perTryMs : Math.min(timeoutMs, perTryMs);
 }
 
-function rewrite(info: StreamInfo, route: CompiledRoute, action: Forward): void {
-  if (action.hostRewrite !== undefined) setHeader(info.headers, "host", action.hostRewrite);
-  if (action.prefixRewrite === undefined || route.matchedLength < 0) return;
+function rewrite(info: StreamInfo, route: CompiledRoute, host: string | undefined): void {
+  if (host !== undefined) setHeader(info.headers, "host", host);
+  if (route.rewritePath === null) return;
   setHeader(info.headers, "x-envoy-original-path", info.path);
-  info.path = action.prefixRewrite + info.path.slice(route.matchedLength);
+  info.path = route.rewritePath(info.path);
 }
 
 function directReply(
@@ -111,8 +114,8 @@ function redirectReply(
   action: Extract<RouteConfig["action"], { kind: "redirect" }>,
 ): LocalReply {
   const scheme = action.scheme ?? info.scheme;
-  const [host = "", port] = info.authority.split(":");
-  const keptPort = action.port ?? (action.scheme === undefined && port ? Number(port) : undefined);
+  const { host, port } = parseAuthority(info.authority) ?? { host: info.authority, port: -1 };
+  const keptPort = action.port ?? (action.scheme === undefined && port !== -1 ? port : undefined);
   const standard = keptPort === undefined || keptPort === (scheme === "https" ? 443 : 80);
   const authority = `${action.host ?? host}${standard ? "" : `:${keptPort}`}`;
   return {

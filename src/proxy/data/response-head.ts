@@ -21,6 +21,8 @@ export function prepareResponse(manager: Manager, info: StreamInfo, head: Respon
   }
   if (weft) takeMeshFields(manager, info, headers);
   const { route } = info;
+  const own = info.destination?.responseHeaders;
+  if (own) mutateHeaders(headers, own.remove, own.add);
   if (route) mutateHeaders(headers, route.config.responseHeadersRemove, route.config.responseHeadersAdd);
   if (route?.virtualHost.config.responseAttemptCount)
     setHeader(headers, "x-envoy-attempt-count", `${info.attempts}`);

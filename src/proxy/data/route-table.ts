@@ -9,14 +9,14 @@ import {
   type RequestView,
 } from "./match.ts";
 import { type CompiledRetry, compileRetry } from "./retry-policy.ts";
+import { compileRewrite, type PathRewrite } from "./rewrite.ts";
 
 export interface CompiledRoute {
   readonly config: RouteConfig;
   readonly virtualHost: CompiledVirtualHost;
   readonly retry: CompiledRetry | null;
   readonly matches: RequestMatcher;
-  /** Literal path prefix or exact path that the rewrite replaces; regex: whole path without query. */
-  readonly matchedLength: number;
+  readonly rewritePath: PathRewrite | null;
 }
 
 export interface CompiledVirtualHost {
@@ -96,14 +96,13 @@ function compileVirtualHost(
   const host: CompiledVirtualHost = { config, routes };
   for (const route of config.routes) {
     const policy = route.action.kind === "route" ? route.action.retry : undefined;
-    const { path } = route.match;
     routes.push(
       Object.freeze({
         config: route,
         virtualHost: host,
         retry: policy ? sharedRetry(policy, retries) : null,
         matches: compileMatch(route),
-        matchedLength: path.kind === "connect" || path.kind === "regex" ? -1 : path.value.length,
+        rewritePath: compileRewrite(route),
       }),
     );
   }

@@ -128,3 +128,60 @@ test("no route: 404; no cluster: 503; no endpoint: 503 no healthy upstream", asy
   client.send(get("/"));
   await client.inbox.match(/no healthy upstream$/);
 });
+
+test("a redirect keeps an IPv6 address whole", async () => {
+  const { answer } = await ask(
+    [at("/", { action: { kind: "redirect", code: 301, path: "/new" } })],
+    "GET / HTTP/1.1\r\nHost: [::1]:8080\r\nConnection: close\r\n\r\n",
+  );
+  expect(answer).toContain("location: http://[::1]:8080/new\r\n");
+});
+
+test.each([
+  ["^/(\\w+)/(\\w+)/(\\d+)$", "/\\3/\\2", "/v1/books/7?q=/v1", "/7/books?q=/v1"],
+  ["a", "b\\\\", "/aXa", "/b\\Xb\\"],
+  ["none", "x", "/v1", "/v1"],
+  ["(x)|y", "<\\1>", "/xy", "/<x><>"],
+  ["a*", "-", "/baaac", "-/-b-c-"],
+])("the path is rewritten by %p to %p", async (pattern, substitution, path, wanted) => {
+  const action = route("origin", { regexRewrite: { pattern, substitution } }).action;
+  const { seen } = await ask([at("/", { action })], get(path));
+  expect(seen).toStartWith(`GET ${wanted} HTTP/1.1\r\n`);
+  expect(seen).toContain(`x-envoy-original-path: ${path}\r\n`);
+});
+
+test("a prefix rewrite behind an expression replaces the whole path, not the query", async () => {
+  const match = { path: { kind: "regex", value: "/a/.*" }, headers: [], query: [] } as const;
+  const { seen } = await ask([{ ...route("origin", { prefixRewrite: "/new" }), match }], get("/a/b?c=1"));
+  expect(seen).toStartWith("GET /new?c=1 HTTP/1.1\r\n");
+});
+
+test("a destination changes headers before its route does, and has the last word on the host", async () => {
+  const add = (name: string, value: string) => ({ name, value, action: "append" }) as const;
+  const action = {
+    ...(route("origin", { hostRewrite: "of-the-route" }).action as object),
+    clusters: [
+      {
+        cluster: "origin",
+        weight: 1,
+        hostRewrite: "of-the-destination",
+        requestHeaders: { add: [add("x-way", "destination")], remove: ["x-mine"] },
+        responseHeaders: { add: [add("x-out", "destination")], remove: ["x-inner"] },
+      },
+    ],
+  } as unknown as RouteConfig["action"];
+  const { answer, seen } = await ask(
+    [
+      at("/", {
+        action,
+        requestHeadersAdd: [add("x-way", "route")],
+        responseHeadersAdd: [add("x-out", "route")],
+      }),
+    ],
+    get("/", "X-Mine: 1\r\n"),
+  );
+  expect(seen).toContain("host: of-the-destination\r\n");
+  expect(seen).not.toContain("x-mine");
+  expect(seen).toMatch(/x-way: destination\r\n[\s\S]*x-way: route\r\n/);
+  expect(answer).toMatch(/x-out: destination\r\n[\s\S]*x-out: route\r\n/);
+});

@@ -1,6 +1,6 @@
 /** What is known of one request: the router, the access log and telemetry read it, nobody computes it twice. */
 import type { HeaderList } from "../../wire/http/index.ts";
-import type { Owner, Peer } from "../config/index.ts";
+import type { Owner, Peer, WeightedCluster } from "../config/index.ts";
 import type { Cluster, Host } from "./cluster.ts";
 import type { CompiledRoute } from "./route-table.ts";
 
@@ -113,6 +113,8 @@ export class StreamInfo {
   cluster: Cluster | null = null;
   host: Host | null = null;
   clusterName = "";
+  /** Where the route sent it. */
+  destination: WeightedCluster | null = null;
   upstreamPrincipal = "";
   /** The upstream connection is the mesh's: mutual TLS to an identity that was expected. */
   upstreamTrusted = false;
@@ -157,6 +159,7 @@ export class StreamInfo {
     this.cluster = null;
     this.host = null;
     this.clusterName = "";
+    this.destination = null;
     this.upstreamPrincipal = "";
     this.upstreamTrusted = false;
     this.upstreamLocalAddress = "";
