@@ -173,7 +173,8 @@ async function settled(admin: number): Promise<Counters> {
 function checkCounters(what: string, before: Counters, after: Counters, requests: number): void {
   for (const name of ["downstream", "upstream", "answered"] as const) {
     const seen = after[name] - before[name];
-    if (seen < requests || seen > requests + connections)
+    // Unfinished ones of the warm-up may be counted late, those of the load are counted but not finished.
+    if (seen < requests || seen > requests + 2 * connections)
       throw new Error(`${what} counted ${seen} ${name} requests, the load ${requests}`);
   }
   if (after.refused !== 0) throw new Error(`${what}: ${after.refused} refused or ejected`);
