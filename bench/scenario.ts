@@ -173,7 +173,7 @@ async function settled(admin: number): Promise<Counters> {
 function checkCounters(what: string, before: Counters, after: Counters, requests: number): void {
   for (const name of ["downstream", "upstream", "answered"] as const) {
     const seen = after[name] - before[name];
-    // Unfinished ones of the warm-up may be counted late, those of the load are counted but not finished.
+    // The load counts neither what it has in flight at its end nor, it seems, all of its beginning: 77 with 64 connections.
     if (seen < requests || seen > requests + 2 * connections)
       throw new Error(`${what} counted ${seen} ${name} requests, the load ${requests}`);
   }
