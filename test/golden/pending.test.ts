@@ -22,7 +22,6 @@ const refusals: Readonly<Record<Feature, RegExp>> = {
   warmup: /slow_start_config/,
   "locality-weights": /locality_weighted_lb_config/,
   keepalive: /upstream_connection_options/,
-  "connection-lifetime": /max_connection_duration/,
   "client-protocol": /use_downstream_protocol_config/,
   "tls-origination": /san_type/,
   dns: /is not an IP address/,

@@ -17,7 +17,6 @@ export type Feature =
   | "warmup"
   | "locality-weights"
   | "keepalive"
-  | "connection-lifetime"
   | "client-protocol"
   | "tls-origination"
   | "dns"
@@ -36,7 +35,6 @@ export const pendingInProxy: ReadonlySet<Feature> = new Set<Feature>([
   "warmup",
   "locality-weights",
   "keepalive",
-  "connection-lifetime",
   "client-protocol",
   "tls-origination",
   "dns",

@@ -42,7 +42,7 @@ function seconds(ms: number): number {
 function httpOptions(pool: ConnectionPool, kind: ProxyNode["kind"]): Options | undefined {
   const idle = pool.idleTimeoutMs;
   const perConnection = pool.maxRequestsPerConnection ?? 0;
-  const life = carriesOut(kind, "connection-lifetime") ? pool.maxConnectionDurationMs : undefined;
+  const life = pool.maxConnectionDurationMs;
   const asCaller = pool.useClientProtocol === true && carriesOut(kind, "client-protocol");
   if (idle === undefined && perConnection === 0 && life === undefined && !asCaller) return undefined;
   const streams = pool.maxConcurrentStreams;

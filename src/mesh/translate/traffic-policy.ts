@@ -80,7 +80,6 @@ export function parsePool(field: Field): ConnectionPool | undefined {
     "maxConcurrentStreams",
   ]);
   tcp.at("tcpKeepalive").pending("keepalive");
-  tcp.at("maxConnectionDuration").pending("connection-lifetime");
   http.at("useClientProtocol").pending("client-protocol");
   if (http.at("maxConcurrentStreams").present && http.at("useClientProtocol").value !== true)
     http

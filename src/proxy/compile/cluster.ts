@@ -238,6 +238,9 @@ export function compileCluster(message: Cluster, path: Path, findings: Findings)
       : {}),
     transports: list,
     idleTimeoutMs: durationMs(common?.idleTimeout, idleTimeoutMs),
+    ...(common?.maxConnectionDuration && {
+      maxConnectionDurationMs: durationMs(common.maxConnectionDuration, 0),
+    }),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection ?? 0,
     slot: -1,
     ...(service ? { service } : {}),

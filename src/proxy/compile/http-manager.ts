@@ -144,6 +144,11 @@ export function httpManager(
 ): HttpManagerConfig {
   checkUpgrades(manager, path, findings);
   const common = manager.commonHttpProtocolOptions;
+  if (common?.maxConnectionDuration)
+    findings.error(
+      path.at("common_http_protocol_options").at("max_connection_duration"),
+      "is supported for upstream connections only",
+    );
   return {
     statPrefix: manager.statPrefix,
     routeTable: routeTable(manager, scope, path, findings),

@@ -96,7 +96,9 @@ const core: Record<string, Table> = {
   }),
   [`${v3}.core.v3.HeaderValue`]: acts("key value raw_value"),
   ...sources(),
-  [`${v3}.core.v3.HttpProtocolOptions`]: acts("idle_timeout max_headers_count max_requests_per_connection"),
+  [`${v3}.core.v3.HttpProtocolOptions`]: acts(
+    "idle_timeout max_headers_count max_requests_per_connection max_connection_duration",
+  ),
   [`${v3}.core.v3.Http1ProtocolOptions`]: acts("accept_http_10", {
     allow_absolute_url: only((v) => v === true, "absolute-form targets are always understood"),
     enable_trailers: harmless("trailers are always carried"),

@@ -366,6 +366,8 @@ export interface ClusterConfig {
   /** Upstream keep-alive: idle_timeout (default 1 h), max_requests_per_connection (0: none). */
   readonly idleTimeoutMs: number;
   readonly maxRequestsPerConnection: number;
+  /** max_connection_duration: older connections carry no further request; default none. */
+  readonly maxConnectionDurationMs?: number;
   /** Base index of this cluster's words in the shared table. */
   readonly slot: number;
   /** For metrics: from metadata `weft` or Istio's `istio` services. */

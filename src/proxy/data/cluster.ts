@@ -95,6 +95,10 @@ export class Cluster implements PoolCluster {
     return this.config.idleTimeoutMs;
   }
 
+  get maxConnectionDurationMs(): number {
+    return this.config.maxConnectionDurationMs ?? 0;
+  }
+
   get maxRequestsPerConnection(): number {
     return this.config.maxRequestsPerConnection;
   }

@@ -35,6 +35,7 @@ export interface PoolCluster {
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly maxRequestsPerConnection: number;
+  readonly maxConnectionDurationMs: number;
   /** Takes a connection slot of the process, letting go of an idle one of this thread if need be. */
   acquireConnection(): boolean;
   /** A connection slot is free again. */
@@ -74,6 +75,10 @@ export class Pool implements UpstreamOwner {
 
   get idleTimeoutMs(): number {
     return this.cluster.idleTimeoutMs;
+  }
+
+  get maxDurationMs(): number {
+    return this.cluster.maxConnectionDurationMs;
   }
 
   get maxRequests(): number {

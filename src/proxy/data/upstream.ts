@@ -45,6 +45,8 @@ export interface UpstreamOwner {
   readonly transport: Transport;
   readonly idleTimeoutMs: number;
   readonly maxRequests: number;
+  /** Age from which a connection carries no further request; 0: none. */
+  readonly maxDurationMs: number;
 }
 
 const connectTimer = 0;
@@ -63,6 +65,8 @@ export class Upstream implements ResponseHandler, SocketUser, SocketSlot, Timed 
   /** The peer is the mesh's: see Transport.trusts. */
   trusted = false;
   localAddress = "";
+  /** When it carries no further request. */
+  private until = Number.POSITIVE_INFINITY;
   private state: "connecting" | "open" | "closed" = "connecting";
   private holder: UpstreamUser | null = null;
   private readonly parser: ResponseParser;
@@ -146,8 +150,10 @@ export class Upstream implements ResponseHandler, SocketUser, SocketSlot, Timed 
   }
 
   armIdle(): void {
-    const ms = this.owner.idleTimeoutMs;
-    if (ms > 0) this.owner.runtime.wheel.arm(this.timer, ms);
+    const { idleTimeoutMs, runtime } = this.owner;
+    const now = runtime.clock.now();
+    const at = Math.min(idleTimeoutMs > 0 ? now + idleTimeoutMs : Number.POSITIVE_INFINITY, this.until);
+    if (at !== Number.POSITIVE_INFINITY) runtime.wheel.armAt(this.timer, at);
   }
 
   close(): void {
@@ -180,6 +186,8 @@ export class Upstream implements ResponseHandler, SocketUser, SocketSlot, Timed 
     this.principal = tls?.principal ?? "";
     this.trusted = this.owner.transport.trusts(tls);
     this.localAddress = socket.localAddress;
+    const { maxDurationMs, runtime } = this.owner;
+    if (maxDurationMs > 0) this.until = runtime.clock.now() + maxDurationMs;
     this.owner.onConnected(this);
   }
 
@@ -252,7 +260,9 @@ export class Upstream implements ResponseHandler, SocketUser, SocketSlot, Timed 
       this.close();
     } else {
       this.holder = null;
-      const spent = this.owner.maxRequests > 0 && this.requests >= this.owner.maxRequests;
+      const spent =
+        (this.owner.maxRequests > 0 && this.requests >= this.owner.maxRequests) ||
+        (this.until !== Number.POSITIVE_INFINITY && this.owner.runtime.clock.now() >= this.until);
       if (this.keepAlive && !spent && this.parser.reusable) this.owner.onReusable(this);
       else this.close();
     }
