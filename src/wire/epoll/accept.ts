@@ -30,6 +30,7 @@ export function listen(streams: Streams, options: ListenOptions): Listening {
   const { port } = listener;
   const fd = c.dup((listener as unknown as { readonly fd: number }).fd);
   listener.stop(true);
+  c.listen(fd, backlog);
   let stopped = false;
   /** False where there is nothing more to accept. */
   const acceptOne = (): boolean => {

@@ -147,6 +147,19 @@ describe.skipIf(libc === null)("the thread's own loop", () => {
     expect(heard).toEqual(["early"]);
   });
 
+  test("a burst of 2,000 connections is taken at once: what the backlog drops comes again seconds later", async () => {
+    let accepted = 0;
+    const all = Promise.withResolvers<void>();
+    const { port } = server(() => {
+      if (++accepted === 2000) all.resolve();
+      return quiet;
+    });
+    const clients = await Promise.all(Array.from({ length: 2000 }, () => client(port)));
+    await all.promise;
+    expect(accepted).toBe(2000);
+    for (const c of clients) c.socket.terminate();
+  });
+
   test("half-close: the answer goes out after the client's end", async () => {
     const { port } = server((stream) => ({
       ...quiet,

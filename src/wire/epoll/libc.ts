@@ -8,6 +8,7 @@ interface Libc {
   epoll_wait(epoll: number, events: number, most: number, timeoutMs: number): number;
   socket(domain: number, type: number, protocol: number): number;
   socketpair(domain: number, type: number, protocol: number, pair: number): number;
+  listen(fd: number, backlog: number): number;
   bind(fd: number, address: number, length: number): number;
   connect(fd: number, address: number, length: number): number;
   accept4(fd: number, address: number, length: number, flags: number): number;
@@ -55,6 +56,7 @@ function load(): Libc | null {
       epoll_wait: { args: [i32, u64, i32, i32], returns: i32 },
       socket: { args: [i32, i32, i32], returns: i32 },
       socketpair: { args: [i32, i32, i32, u64], returns: i32 },
+      listen: { args: [i32, i32], returns: i32 },
       bind: { args: [i32, u64, u32], returns: i32 },
       connect: { args: [i32, u64, u32], returns: i32 },
       accept4: { args: [i32, u64, u64, i32], returns: i32 },
