@@ -114,7 +114,8 @@ function redirectReply(
   action: Extract<RouteConfig["action"], { kind: "redirect" }>,
 ): LocalReply {
   const scheme = action.scheme ?? info.scheme;
-  const { host, port } = parseAuthority(info.authority) ?? { host: info.authority, port: -1 };
+  const port = parseAuthority(info.authority)?.port ?? -1;
+  const host = port === -1 ? info.authority : info.authority.slice(0, info.authority.lastIndexOf(":"));
   const keptPort = action.port ?? (action.scheme === undefined && port !== -1 ? port : undefined);
   const standard = keptPort === undefined || keptPort === (scheme === "https" ? 443 : 80);
   const authority = `${action.host ?? host}${standard ? "" : `:${keptPort}`}`;

@@ -129,12 +129,16 @@ test("no route: 404; no cluster: 503; no endpoint: 503 no healthy upstream", asy
   await client.inbox.match(/no healthy upstream$/);
 });
 
-test("a redirect keeps an IPv6 address whole", async () => {
+test.each([
+  ["[::1]:8080", "http://[::1]:8080/new"],
+  ["[::1]", "http://[::1]/new"],
+  ["Shop.Example:8080", "http://Shop.Example:8080/new"],
+])("a redirect keeps the authority %p as it came", async (authority, location) => {
   const { answer } = await ask(
     [at("/", { action: { kind: "redirect", code: 301, path: "/new" } })],
-    "GET / HTTP/1.1\r\nHost: [::1]:8080\r\nConnection: close\r\n\r\n",
+    `GET / HTTP/1.1\r\nHost: ${authority}\r\nConnection: close\r\n\r\n`,
   );
-  expect(answer).toContain("location: http://[::1]:8080/new\r\n");
+  expect(answer).toContain(`location: ${location}\r\n`);
 });
 
 test.each([
