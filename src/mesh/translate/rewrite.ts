@@ -1,4 +1,5 @@
 /** Istio's HTTPRewrite. */
+import { groupsOf, strayReferences } from "../../wire/re2/index.ts";
 import type { Rewrite } from "../model/index.ts";
 import type { Field } from "./field.ts";
 
@@ -31,27 +32,18 @@ function parseRegex(field: Field): Rewrite["regex"] {
     field.at("match").error({ code: "required", message: "is required and must not be empty" });
     return undefined;
   }
+  // Envoy refuses a table with a reference to a group that is not there.
   const groups = pattern === undefined ? 0 : groupsOf(pattern);
   if (!substitutionText.test(substitution))
     field.at("rewrite").expected("visible ASCII characters without spaces");
-  for (const [reference] of substitution.matchAll(/\\(?:\\|.|$)/g)) {
-    const digit = /^\\(\d)$/.exec(reference)?.[1];
-    if (reference === "\\\\" || (digit !== undefined && Number(digit) <= groups)) continue;
+  const [stray] = strayReferences(substitution, groups);
+  if (stray !== undefined) {
     field.at("rewrite").error({
       code: "invalid-value",
-      message: `${JSON.stringify(reference)} refers to no group: the expression has ${groups}`,
+      message: `${JSON.stringify(stray)} refers to no group: the expression has ${groups}`,
       fix: String.raw`use \1 to \9 for groups, \0 for all that matched, \\ for a backslash`,
     });
     return undefined;
   }
   return pattern === undefined ? undefined : { pattern, substitution };
-}
-
-/** Capturing groups of an RE2 expression: Envoy refuses a table with a reference to one that is not there. */
-function groupsOf(pattern: string): number {
-  const bare = pattern
-    .replace(/\\Q[\s\S]*?(?:\\E|$)/g, "")
-    .replace(/\\[\s\S]/g, "")
-    .replace(/\[\^?\]?(?:\[:\^?\w+:\]|[^\]])*\]/g, "");
-  return bare.match(/\((?!\?)|\(\?P?</g)?.length ?? 0;
 }

@@ -25,15 +25,6 @@ export function regexText(matcher: RegexMatcher, path: Path, findings: Findings)
   return matcher.regex;
 }
 
-/** Capturing groups of a pattern; 0 of one that is none. */
-export function groupsOf(pattern: string): number {
-  try {
-    return RE2JS.compile(pattern).groupCount();
-  } catch {
-    return 0;
-  }
-}
-
 const missing: StringMatch = { kind: "exact", value: "" };
 
 /** type.matcher.v3.StringMatcher. ignore_case has no effect on a regex, as in Envoy. */

@@ -13,6 +13,7 @@ import {
 } from "../../proto/gen/envoy/config/route/v3/route_components_pb.js";
 import type { RouteConfiguration } from "../../proto/gen/envoy/config/route/v3/route_pb.js";
 import type { RegexMatchAndSubstitute } from "../../proto/gen/envoy/type/matcher/v3/regex_pb.js";
+import { groupsOf, strayReferences } from "../../wire/re2/index.ts";
 import type {
   RouteMatch as CompiledMatch,
   HeaderOps,
@@ -23,7 +24,7 @@ import type {
 } from "../config/index.ts";
 import { headerOps, mergeOps } from "./header-ops.ts";
 import { maxDirectResponseBytes } from "./limits.ts";
-import { groupsOf, headerMatch, queryMatch, regexText } from "./match.ts";
+import { headerMatch, queryMatch, regexText } from "./match.ts";
 import type { Findings, Path } from "./path.ts";
 import { retryPolicy } from "./retry.ts";
 import { durationMs, metadataOf, withOwner } from "./values.ts";
@@ -144,7 +145,7 @@ function clustersOf(action: RouteAction, path: Path, findings: Findings): Weight
   return list;
 }
 
-/** Envoy refuses what RE2 could not replace by: a group that is not there, a \\ before anything else. */
+/** Envoy refuses what RE2 could not replace by: a group that is not there, a \ before anything else. */
 function regexRewrite(
   message: RegexMatchAndSubstitute,
   path: Path,
@@ -154,11 +155,15 @@ function regexRewrite(
   const at = path.at("substitution");
   if (matcher === undefined) findings.error(path.at("pattern"), "is required");
   const pattern = matcher ? regexText(matcher, path.at("pattern"), findings) : "";
-  for (const [reference] of substitution.matchAll(/\\(?:\\|.|$)/gs)) {
-    if (reference === "\\\\") continue;
-    if (!/\d/.test(reference)) findings.error(at, `${reference} is neither \\0 to \\9 nor \\\\`);
-    else if (Number(reference[1]) > groupsOf(pattern))
-      findings.error(at, `${reference}: the pattern has ${groupsOf(pattern)} groups`);
+  const groups = groupsOf(pattern);
+  for (const reference of strayReferences(substitution, groups)) {
+    const isGroup = /\d/.test(reference);
+    findings.error(
+      at,
+      isGroup
+        ? `${reference}: the pattern has ${groups} groups`
+        : `${reference} is neither \\0 to \\9 nor \\\\`,
+    );
   }
   return { pattern, substitution };
 }

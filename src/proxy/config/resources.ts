@@ -103,7 +103,7 @@ export interface RouteConfig {
         readonly idleTimeoutMs?: number;
         readonly retry?: RetryPolicy;
         readonly prefixRewrite?: string;
-        /** Every match in the path without its query; `\\1` stands for what a group matched. */
+        /** Every match in the path without its query; `\1` stands for what a group matched. */
         readonly regexRewrite?: { readonly pattern: string; readonly substitution: string };
         readonly hostRewrite?: string;
       }

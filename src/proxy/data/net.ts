@@ -1,8 +1,7 @@
 /** Where a data thread's plain connections come from: the runtime's sockets, or the thread's own loop. */
 import { isIP } from "node:net";
 import { dial, type EpollLoop, listen, Streams } from "../../wire/epoll/index.ts";
-import { reportFault } from "./faults.ts";
-import { plainHandlers, type Socket, type SocketSlot, type SocketUser } from "./socket.ts";
+import { plainHandlers, type Socket, type SocketSlot, slotHandlers } from "./socket.ts";
 
 export interface ListenAt {
   readonly hostname: string;
@@ -21,36 +20,22 @@ export interface Listening {
   stop(): void;
 }
 
-export interface DialTo {
+export interface Target {
   readonly host: string;
   readonly port: number;
-  /** Address of this machine to come from; default the system's choice. */
-  readonly localAddress?: string;
 }
 
 export interface Net {
   /** Throws the system's error where it cannot bind. */
   listen(at: ListenAt): Listening;
-  /** The slot's user hears of it by onOpen or onRefused. Returns how to give up, which not every one can. */
-  connect(to: DialTo, slot: SocketSlot): () => void;
+  /**
+   * The slot's user hears of it by onOpen or onRefused. Returns how to give up, which not every one can.
+   * `localAddress`: of this machine, to come from; default the system's choice.
+   */
+  connect(to: Target, slot: SocketSlot, localAddress?: string): () => void;
 }
 
 const nothing = (): void => undefined;
-
-const user = (socket: Bun.Socket<unknown>): SocketUser | undefined =>
-  (socket.data as SocketSlot | undefined)?.user;
-
-/** Of accepted connections: no user until a filter chain is chosen. */
-const acceptedHandlers: Bun.SocketHandler<unknown> = {
-  data: (socket, bytes) => user(socket)?.onBytes(bytes),
-  drain: (socket) => user(socket)?.onDrain(),
-  end: (socket) => user(socket)?.onFin(),
-  close: (socket) => user(socket)?.onClosed(),
-  error: (socket, error) => {
-    reportFault(error);
-    socket.terminate();
-  },
-};
 
 /** The runtime's sockets: on every system, and for TLS. */
 export const runtimeNet: Net = {
@@ -60,12 +45,12 @@ export const runtimeNet: Net = {
       port,
       reusePort: true,
       allowHalfOpen: true,
-      socket: { ...acceptedHandlers, open: onAccept },
+      socket: { ...slotHandlers, open: onAccept },
     };
     const listener = Bun.listen(options);
     return { port: listener.port, inspects: true, stop: () => listener.stop(false) };
   },
-  connect({ host, port, localAddress }, slot) {
+  connect({ host, port }, slot, localAddress) {
     // `localAddress` is missing from the runtime's types.
     const from = localAddress === undefined ? {} : { localAddress };
     const options = { hostname: host, port, ...from, socket: plainHandlers, data: slot };
@@ -84,11 +69,12 @@ export function epollNet(loop: EpollLoop): Net {
       const { port, stop } = listen(streams, at);
       return { port, inspects: false, stop };
     },
-    connect(to, slot) {
+    connect(to, slot, localAddress) {
       // Names are the runtime's to resolve.
-      if (isIP(to.host) === 0) return runtimeNet.connect(to, slot);
+      if (isIP(to.host) === 0) return runtimeNet.connect(to, slot, localAddress);
       return dial(streams, {
         ...to,
+        localAddress,
         slot,
         onOpen: (stream) => slot.user.onOpen(stream, null),
         onRefused: (detail) => slot.user.onRefused({ code: "tls.connect", detail }),

@@ -8,9 +8,10 @@
 import { assert } from "../../base/index.ts";
 import { clusterWord, endpointWord } from "../config/index.ts";
 import type { ClusterMetrics } from "./cluster-metrics.ts";
+import type { Target } from "./net.ts";
 import type { TryFailure } from "./retry-policy.ts";
 import type { Runtime } from "./runtime.ts";
-import type { Target, Transport } from "./transport.ts";
+import type { Transport } from "./transport.ts";
 import { Upstream, type UpstreamOwner } from "./upstream.ts";
 
 /** A request that wants a connection. The links are the pool's. */

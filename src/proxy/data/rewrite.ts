@@ -29,8 +29,8 @@ function endOf(path: string): number {
 }
 
 /**
- * RE2's GlobalReplace: every match, from left to right, is replaced by the substitution, in which `\\0` to `\\9` stand
- * for what a group matched and `\\\\` for one backslash. An empty match right behind another is none.
+ * RE2's GlobalReplace: every match, from left to right, is replaced by the substitution, in which `\0` to `\9` stand
+ * for what a group matched and `\\` for one backslash. An empty match right behind another is none.
  */
 export function compileReplacement(pattern: string, substitution: string): (text: string) => string {
   const compiled = RE2JS.compile(pattern);

@@ -59,19 +59,27 @@ export const tlsHandlers: TlsHandlers<SocketSlot> = {
   error: (_, error) => reportFault(error),
 };
 
-/** Handlers for a plain outgoing connection whose data is a SocketSlot. */
-export const plainHandlers: Bun.SocketHandler<SocketSlot> = {
-  open: (socket) => socket.data.user.onOpen(socket, null),
-  data: (socket, bytes) => socket.data.user.onBytes(bytes),
-  drain: (socket) => socket.data.user.onDrain(),
-  end: (socket) => socket.data.user.onFin(),
-  close: (socket) => socket.data.user.onClosed(),
+const user = (socket: Bun.Socket<unknown>): SocketUser | undefined =>
+  (socket.data as SocketSlot | undefined)?.user;
+
+/** Handlers for plain connections; accepted ones have no slot until a filter chain is chosen. */
+export const slotHandlers: Bun.SocketHandler<unknown> = {
+  data: (socket, bytes) => user(socket)?.onBytes(bytes),
+  drain: (socket) => user(socket)?.onDrain(),
+  end: (socket) => user(socket)?.onFin(),
+  close: (socket) => user(socket)?.onClosed(),
   error: (socket, error) => {
     reportFault(error);
     socket.terminate();
   },
+};
+
+/** Handlers for a plain outgoing connection, which has its slot from the beginning. */
+export const plainHandlers: Bun.SocketHandler<unknown> = {
+  ...slotHandlers,
+  open: (socket) => user(socket)?.onOpen(socket, null),
   connectError: (socket, error) =>
-    socket.data.user.onRefused({
+    user(socket)?.onRefused({
       code: "tls.connect",
       detail: `${(error as { code?: string }).code ?? error.message}`,
     }),

@@ -6,15 +6,10 @@ import {
   type TlsInfo,
 } from "../../wire/tls/index.ts";
 import type { UpstreamTls } from "../config/index.ts";
-import type { Net } from "./net.ts";
+import type { Net, Target } from "./net.ts";
 import type { Secrets } from "./secrets.ts";
 import { type SocketSlot, tlsHandlers } from "./socket.ts";
 import { alpnOf, compileVerifier, version } from "./verify.ts";
-
-export interface Target {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface Transport {
   /**
@@ -34,8 +29,7 @@ const nothing = (): void => undefined;
 export function plainTransport(net: Net, localAddress?: string): Transport {
   return {
     trusts: () => false,
-    connect: ({ host, port }, slot) =>
-      net.connect(localAddress === undefined ? { host, port } : { host, port, localAddress }, slot),
+    connect: (target, slot) => net.connect(target, slot, localAddress),
     stop: nothing,
   };
 }

@@ -1,5 +1,5 @@
 /** Incoming connections of the loop. */
-import { acceptFlags, c, EAGAIN, EINTR, errno, interest } from "./libc.ts";
+import { acceptFlags, again, c, interest } from "../libc/index.ts";
 import { acceptPauseMs, acceptsPerRound, backlog } from "./limits.ts";
 import type { Watcher } from "./loop.ts";
 import { EpollStream, noDelay, type Streams } from "./stream.ts";
@@ -36,9 +36,8 @@ export function listen(streams: Streams, options: ListenOptions): Listening {
   const acceptOne = (): boolean => {
     const accepted = c.accept4(fd, 0, 0, acceptFlags);
     if (accepted < 0) {
-      const code = errno();
       // EMFILE and the like, and a peer that went away before it was accepted: neither ends the listener.
-      if (code !== EAGAIN && code !== EINTR && !stopped) rest();
+      if (!again() && !stopped) rest();
       return false;
     }
     noDelay(accepted);

@@ -1,6 +1,17 @@
 /** Outgoing connections of the loop. */
-import { addressFamily, encodeAddress } from "./address.ts";
-import { c, EINPROGRESS, errno, errorName, interest, level, option, streamType, words } from "./libc.ts";
+import {
+  addressFamily,
+  c,
+  EINPROGRESS,
+  encodeAddress,
+  errno,
+  errorName,
+  interest,
+  level,
+  option,
+  streamType,
+  words,
+} from "../libc/index.ts";
 import type { Watcher } from "./loop.ts";
 import { EpollStream, noDelay, type StreamSlot, type Streams } from "./stream.ts";
 
@@ -9,7 +20,7 @@ export interface DialOptions {
   readonly host: string;
   readonly port: number;
   /** Address of this machine to come from; default the system's choice. */
-  readonly localAddress?: string;
+  readonly localAddress?: string | undefined;
   readonly slot: StreamSlot;
   readonly onOpen: (stream: EpollStream) => void;
   /** `ECONNREFUSED` and the like. */

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { systemClock } from "../../base/index.ts";
+import { libc } from "../libc/index.ts";
 import {
   dial,
   EpollLoop,
@@ -10,7 +11,6 @@ import {
   Streams,
   type StreamUser,
 } from "./index.ts";
-import { libc } from "./libc.ts";
 import { Lingerers } from "./linger.ts";
 import { Timers } from "./timers.ts";
 

@@ -1,6 +1,6 @@
 /** Connections that were ended while the peer may still send: read on and forgotten, then closed. */
 import type { Timer } from "../../base/index.ts";
-import { c, dropBytes, EAGAIN, EINTR, errno, interest } from "./libc.ts";
+import { again, c, dropBytes, interest } from "../libc/index.ts";
 import { lingerers, lingerMs, readBytes } from "./limits.ts";
 import type { EpollLoop } from "./loop.ts";
 
@@ -31,12 +31,7 @@ export class Lingerers {
 
   private drop(fd: number): void {
     const count = c.recv(fd, this.loop.buffer.at, readBytes, dropBytes);
-    if (count > 0) return;
-    if (count < 0) {
-      const code = errno();
-      if (code === EAGAIN || code === EINTR) return;
-    }
-    this.close(fd);
+    if (count === 0 || (count < 0 && !again())) this.close(fd);
   }
 
   private close(fd: number): void {

@@ -15,7 +15,7 @@ import {
   libc,
   octets,
   words,
-} from "./libc.ts";
+} from "../libc/index.ts";
 import { eventsPerRound, longestSleepMs, longestStayMs, readBytes } from "./limits.ts";
 import { findRuntimeEpoll } from "./runtime-epoll.ts";
 import { Timers } from "./timers.ts";
@@ -46,7 +46,7 @@ export class EpollLoop {
   private readonly event = words(eventWords);
   private readonly watchers: (Watcher | undefined)[] = [];
   private readonly timers = new Timers();
-  /** Closed at the end of a round: a number that is used anew within it would get its predecessor's events. */
+  /** Closed before the next round: a number that is used anew within it would get its predecessor's events. */
   private readonly closing: number[] = [];
   private stopped = false;
   private readonly turn = (): void => this.run();
@@ -126,17 +126,21 @@ export class EpollLoop {
     const until = clock.now() + longestStayMs;
     let now = until - longestStayMs;
     for (;;) {
+      // Here, since the runtime's turn closes some too, and a sleep may come now.
+      if (this.closing.length > 0) this.closeAll();
       const wait = Math.min(longestSleepMs, Math.max(0, Math.ceil(this.timers.due - now)));
       const count = c.epoll_wait(this.epoll, this.events.at, eventsPerRound, wait);
       const wanted = count > 0 && this.dispatch(count);
       now = clock.now();
       if (this.timers.due <= now) this.timers.run(now, onFault);
       drainMicrotasks();
-      if (this.closing.length > 0) this.closeAll();
       if (wanted || now >= until || this.stopped) break;
     }
     if (!this.stopped) setImmediate(this.turn);
-    else c.close(this.epoll);
+    else {
+      this.closeAll();
+      c.close(this.epoll);
+    }
   }
 
   /** True where the runtime has something to do. */

@@ -1,6 +1,6 @@
 /** The descriptor of the epoll that the runtime's loop of this thread waits on: found, since it tells nobody. */
 import { readdirSync, readFileSync } from "node:fs";
-import { c, family, streamType, words } from "./libc.ts";
+import { c, family, streamType, words } from "../libc/index.ts";
 
 const members = "/proc/self/fdinfo";
 

@@ -1,18 +1,18 @@
 /** A TCP connection of the loop, with the methods that the runtime's sockets have. */
-import { localPlace, type Place, remotePlace } from "./address.ts";
 import {
   addressOf,
+  again,
   c,
-  EAGAIN,
-  EINTR,
-  errno,
   interest,
   level,
+  localPlace,
   noSignal,
   option,
+  type Place,
+  remotePlace,
   shutWrite,
   words,
-} from "./libc.ts";
+} from "../libc/index.ts";
 import { readBytes } from "./limits.ts";
 import { Lingerers } from "./linger.ts";
 import type { EpollLoop, Watcher } from "./loop.ts";
@@ -71,6 +71,9 @@ export function noDelay(fd: number): void {
   c.setsockopt(fd, level.tcp, option.noDelay, on.at, 4);
 }
 
+/** Of a connection that is gone. */
+const nowhere: Place = { address: "", port: 0 };
+
 export class EpollStream implements Watcher {
   /** A StreamSlot, once somebody has the connection. */
   data: unknown;
@@ -83,8 +86,8 @@ export class EpollStream implements Watcher {
   /** It hung up while it was paused: epoll would tell so without end. */
   private unwatched = false;
   private wantsWrite = false;
-  private here: Place | null = null;
-  private there: Place | null = null;
+  private here: Place | undefined;
+  private there: Place | undefined;
 
   /** Takes over a connected descriptor. `watched`: it is in the loop for writing already. */
   constructor(streams: Streams, fd: number, slot?: StreamSlot, watched = false) {
@@ -98,23 +101,29 @@ export class EpollStream implements Watcher {
   }
 
   get localAddress(): string {
-    this.here ??= localPlace(this.fd);
-    return this.here.address;
+    return this.local.address;
   }
 
   get localPort(): number {
-    this.here ??= localPlace(this.fd);
-    return this.here.port;
+    return this.local.port;
   }
 
   get remoteAddress(): string {
-    this.there ??= remotePlace(this.fd);
-    return this.there.address;
+    return this.remote.address;
   }
 
   get remotePort(): number {
-    this.there ??= remotePlace(this.fd);
-    return this.there.port;
+    return this.remote.port;
+  }
+
+  private get local(): Place {
+    this.here ??= localPlace(this.fd) ?? nowhere;
+    return this.here;
+  }
+
+  private get remote(): Place {
+    this.there ??= remotePlace(this.fd) ?? nowhere;
+    return this.there;
   }
 
   /** Bytes taken; what is left is the caller's until onDrain. Negative: the connection is gone. */
@@ -124,8 +133,7 @@ export class EpollStream implements Watcher {
     let taken = c.send(this.fd, addressOf(bytes) + offset, length, noSignal);
     if (taken === length) return taken;
     if (taken < 0) {
-      const code = errno();
-      if (code !== EAGAIN && code !== EINTR) return -1;
+      if (!again()) return -1;
       taken = 0;
     }
     this.wantsWrite = true;
@@ -142,20 +150,20 @@ export class EpollStream implements Watcher {
   end(): void {
     if (!this.open) return;
     c.shutdown(this.fd, shutWrite);
-    if (this.finished || this.unwatched) this.release();
-    else {
-      this.open = false;
-      this.streams.lingerers.add(this.fd);
+    if (this.finished || this.unwatched) {
+      this.gone();
+      return;
     }
-    this.tellClosed();
+    this.open = false;
+    this.streams.lingerers.add(this.fd);
+    this.user?.onClosed();
   }
 
   /** Closes with a reset. */
   terminate(): void {
     if (!this.open) return;
     c.setsockopt(this.fd, level.socket, option.linger, atOnce.at, 8);
-    this.release();
-    this.tellClosed();
+    this.gone();
   }
 
   pause(): void {
@@ -166,13 +174,6 @@ export class EpollStream implements Watcher {
   resume(): void {
     this.paused = false;
     this.follow();
-  }
-
-  /** Takes the descriptor out of the loop, open: somebody else has the connection. No event comes any more. */
-  detach(): number {
-    this.open = false;
-    this.streams.loop.forget(this.fd);
-    return this.fd;
   }
 
   // Events
@@ -196,10 +197,7 @@ export class EpollStream implements Watcher {
       this.finished = true;
       this.follow();
       this.user?.onFin();
-    } else {
-      const code = errno();
-      if (code !== EAGAIN && code !== EINTR) this.gone();
-    }
+    } else if (!again()) this.gone();
   }
 
   private drained(): void {
@@ -222,24 +220,16 @@ export class EpollStream implements Watcher {
   }
 
   private gone(): void {
-    this.release();
-    this.tellClosed();
-  }
-
-  private release(): void {
     this.open = false;
     this.streams.loop.close(this.fd);
+    this.user?.onClosed();
   }
 
   private get user(): StreamUser | undefined {
     return (this.data as StreamSlot | undefined)?.user;
   }
 
-  private tellClosed(): void {
-    this.user?.onClosed();
-  }
-
-  /** Tells the loop what is waited for now. */
+  /** Has the loop wait for what is wanted: bytes, room to write, or neither. */
   private follow(): void {
     if (!this.open) return;
     const events = (this.paused || this.finished ? 0 : interest.in) | (this.wantsWrite ? interest.out : 0);

@@ -32,7 +32,7 @@ export class Timers {
     return entry;
   }
 
-  /** Calls what is due; what that adds for now waits until the next call. */
+  /** Calls what is due. A timer that one of them adds is not called before the next `run`. */
   run(now: number, onFault: (error: unknown) => void): void {
     const due: Entry[] = [];
     while (this.heap.length > 0 && this.heap[0]!.due <= now) due.push(this.pop());

@@ -1,6 +1,6 @@
 /** Chooses by the first bytes before any is read: MSG_PEEK on the descriptor, since upgradeTLS takes none back. */
-import { dlopen, FFIType, ptr } from "bun:ffi";
 import type { Clock } from "../../base/index.ts";
+import { type Block, c, level, octets, option, peekFlags, words } from "../libc/index.ts";
 import { type HttpSniff, sniffHttp } from "../sniff/index.ts";
 import { type ClientHelloPeek, peekClientHello } from "./client-hello.ts";
 import { inspectFirstWaitMs, inspectLongestWaitMs, inspectTimeoutMs, maxClientHelloBytes } from "./limits.ts";
@@ -14,35 +14,13 @@ export type Inspection =
   | { readonly kind: "silent" }
   | { readonly kind: "closed" };
 
-const peekFlags = 0x2 /* MSG_PEEK */ | 0x40; /* MSG_DONTWAIT */
-const ipprotoTcp = 6;
-const tcpDeferAccept = 9;
-
-interface Libc {
-  recv(fd: number, buffer: number, length: number, flags: number): number;
-  setsockopt(fd: number, level: number, name: number, value: number, length: number): number;
-}
-
-let libc: Libc | undefined;
-/** TRAP: the pointer of a small array goes stale when the array moves; over its own ArrayBuffer it does not. */
-let scratch: Uint8Array<ArrayBuffer> | undefined;
-
-function load(): Libc {
-  if (libc) return libc;
-  const { i32, u64, ptr: pointer, i64 } = FFIType;
-  const { symbols } = dlopen("libc.so.6", {
-    recv: { args: [i32, u64, u64, i32], returns: i64 },
-    setsockopt: { args: [i32, i32, i32, pointer, i32], returns: i32 },
-  });
-  libc = symbols as unknown as Libc;
-  return libc;
-}
+let scratch: Block<Buffer> | undefined;
 
 /** Bytes waiting in the socket, not consumed: view valid until the next call; empty = closed; undefined = none yet. */
 export function peekBytes(fd: number): Uint8Array | undefined {
-  scratch ??= new Uint8Array(new ArrayBuffer(maxClientHelloBytes));
-  const n = Number(load().recv(fd, Number(ptr(scratch)), scratch.length, peekFlags));
-  return n < 0 ? undefined : scratch.subarray(0, n);
+  scratch ??= octets(maxClientHelloBytes);
+  const n = c.recv(fd, scratch.at, maxClientHelloBytes, peekFlags);
+  return n < 0 ? undefined : scratch.view.subarray(0, n);
 }
 
 /**
@@ -50,9 +28,9 @@ export function peekBytes(fd: number): Uint8Array | undefined {
  * waits. Not for ports where the server speaks first. Returns false where the option was not taken.
  */
 export function deferAccept(listenerFd: number, seconds: number): boolean {
-  const value = new Int32Array(new ArrayBuffer(4));
-  value[0] = seconds;
-  return load().setsockopt(listenerFd, ipprotoTcp, tcpDeferAccept, ptr(value) as unknown as number, 4) === 0;
+  const value = words(1);
+  value.view[0] = seconds;
+  return c.setsockopt(listenerFd, level.tcp, option.deferAccept, value.at, 4) === 0;
 }
 
 const plain: Inspection = { kind: "plain" };

@@ -1,7 +1,7 @@
 /** struct sockaddr_in and sockaddr_in6. */
 import { assert } from "../../base/index.ts";
 import { formatIp, parseIp } from "../ip/index.ts";
-import { c, family, octets, words } from "./libc.ts";
+import { c, family, level, octets, option, words } from "./libc.ts";
 
 export interface Place {
   readonly address: string;
@@ -29,18 +29,26 @@ export function encodeAddress(host: string, port: number): { readonly at: number
   return { at, length: v4 ? 16 : most };
 }
 
-const nowhere: Place = { address: "", port: 0 };
-
-function read(call: (fd: number, address: number, length: number) => number, fd: number): Place {
+/** What a call writes; undefined where it fails, or tells of another family. */
+function read(call: (address: number, length: number) => number): Place | undefined {
   size.view[0] = most;
-  if (call(fd, scratch.at, size.at) !== 0) return nowhere;
+  if (call(scratch.at, size.at) !== 0) return undefined;
   const { view } = scratch;
   const domain = view.readUInt16LE(0);
-  if (domain !== family.inet && domain !== family.inet6) return nowhere;
+  if (domain !== family.inet && domain !== family.inet6) return undefined;
   const bytes = domain === family.inet ? view.slice(4, 8) : view.slice(8, 24);
   return { address: formatIp(new Uint8Array(bytes)), port: view.readUInt16BE(2) };
 }
 
-/** Own end of a connection; empty where there is none any more. */
-export const localPlace = (fd: number): Place => read(c.getsockname, fd);
-export const remotePlace = (fd: number): Place => read(c.getpeername, fd);
+/** Own end of a connection; undefined where there is none any more. */
+export const localPlace = (fd: number): Place | undefined =>
+  read((at, length) => c.getsockname(fd, at, length));
+
+export const remotePlace = (fd: number): Place | undefined =>
+  read((at, length) => c.getpeername(fd, at, length));
+
+/** SO_ORIGINAL_DST, which IPv4 connections have on dual-stack listeners too. */
+export function originalPlace(fd: number): Place | undefined {
+  const ask = (of: number) => read((at, length) => c.getsockopt(fd, of, option.originalDst, at, length));
+  return ask(level.ip) ?? ask(level.ipv6);
+}

@@ -92,16 +92,25 @@ const names = new Map(Object.entries(constants.errno).map(([name, code]) => [cod
 /** `ECONNREFUSED` of 111. */
 export const errorName = (code: number): string => names.get(code) ?? `errno ${code}`;
 
-export const { EAGAIN, EINTR, EINPROGRESS } = constants.errno;
+/** Whether the call just before, which failed, is to be made again later, or at once after a signal. */
+export function again(): boolean {
+  const code = errno();
+  return code === constants.errno.EAGAIN || code === constants.errno.EINTR;
+}
+
+export const { EINPROGRESS } = constants.errno;
 
 export const family = { inet: 2, inet6: 10, unix: 1 } as const;
 /** SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC. */
 export const streamType = 1 | 0o4000 | 0o2000000;
 /** SOCK_NONBLOCK | SOCK_CLOEXEC, as accept4 takes them. */
 export const acceptFlags = 0o4000 | 0o2000000;
-export const level = { socket: 1, tcp: 6 } as const;
-export const option = { error: 4, linger: 13, noDelay: 1 } as const;
+export const level = { ip: 0, socket: 1, tcp: 6, ipv6: 41 } as const;
+/** `originalDst`: include/uapi/linux/netfilter_ipv4.h and netfilter_ipv6/ip6_tables.h have the same number. */
+export const option = { error: 4, linger: 13, noDelay: 1, deferAccept: 9, originalDst: 80 } as const;
 export const noSignal = 0x4000;
+/** MSG_PEEK | MSG_DONTWAIT. */
+export const peekFlags = 0x2 | 0x40;
 /** MSG_TRUNC of a TCP socket: bytes are dropped without a copy. */
 export const dropBytes = 0x20;
 export const shutWrite = 1;
